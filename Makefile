@@ -1,0 +1,47 @@
+# ringfence: a container runtime. `make help` lists the targets.
+#
+# Variables: PREFIX, DESTDIR (install), CC, V=1 (show commands), O (build folder).
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= gcc
+O ?= build
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+# The rooms, from the lowest floor up (docs/design/01-house.md).
+ROOMS := common spec net cgroups namespaces microvm runtime cli
+LIBS := -lseccomp -lcap -lnl-route-3 -lnl-3 -lyajl_s -lcgroup -lpthread
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wcast-qual -Wno-format-nonliteral
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
+CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DRF_VERSION='"$(VERSION)"' -I. $(CPPFLAGS)
+CFLAGS_ALL := -std=gnu11 -O2 -g -fPIE -fno-common $(WARN) $(HARDEN) $(CFLAGS)
+LDFLAGS_ALL := -static-pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+
+SRC := $(sort $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)))
+OBJ := $(SRC:%.c=$(O)/%.o)
+LIBOBJ := $(filter-out $(O)/cli/main.o,$(OBJ))
+
+.PHONY: all
+all: ringfence
+
+ringfence: $(OBJ)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(OBJ) $(LIBS)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+-include $(OBJ:.o=.d)
+
+# Targets of the other floors, one file a subject.
+-include mk/*.mk
+
+.PHONY: clean
+clean:
+	rm -rf build ringfence

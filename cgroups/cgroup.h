@@ -1,0 +1,104 @@
+/* cgroups/cgroup.h: control groups, v1, v2 and hybrid, behind one set of calls.
+ *
+ * Layout is discovered from /proc/self/mountinfo and /proc/self/cgroup, never
+ * assumed: each controller is driven on the hierarchy that has it. On a hybrid
+ * host (v1 controllers singly mounted beside a v2 tree) the v2 tree is used
+ * for whatever controllers it has, and for process tracking when nothing else can.
+ *
+ * Invariants
+ *  1. Only directories that we created are removed, and only ours are written to.
+ *  2. Group paths come from the spec or the engine (trusted), yet ".." components
+ *     are refused, and directories are made component by component beneath the
+ *     hierarchy's descriptor.
+ *  3. A start writes through directory descriptors; libcgroup serves discovery for
+ *     `info` and accounting, off the hot path.
+ */
+#ifndef RF_CGROUPS_CGROUP_H
+#define RF_CGROUPS_CGROUP_H
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/plan.h"
+#include "spec/spec.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum cg_mode { CG_NONE, CG_V1, CG_HYBRID, CG_V2 };
+
+struct cg_hierarchy {
+	const char *mountpoint;	 /* "/sys/fs/cgroup/memory" */
+	const char *controllers; /* ",memory," or ",cpu,cpuacct,"; ",name=systemd,"; v2: its list */
+	const char *own;	 /* our own group in it ("/" or "/a/b"), relative to the mount */
+	bool v2;
+	int fd; /* O_PATH|O_DIRECTORY of the mount point, opened on first use, else -1 */
+};
+
+struct cg_layout {
+	enum cg_mode mode;
+	struct cg_hierarchy *items;
+	size_t n;
+};
+
+/* Reads the host's layout into arena memory. fds are closed by cg_layout_close. */
+int cg_discover(struct arena *a, struct cg_layout **ret_layout, struct err *e);
+void cg_layout_close(struct cg_layout *l);
+/* "v1", "hybrid", "v2", "none" */
+const char *cg_mode_word(enum cg_mode mode);
+/* The hierarchy that has the controller, or NULL. */
+struct cg_hierarchy *cg_find(const struct cg_layout *l, const char *controller);
+
+/* A container's group: one path, the same in every hierarchy (under `own` where the path is
+ * relative), as create found it and state.json keeps it. */
+struct cg_group {
+	struct cg_layout *layout; /* borrowed */
+	const char *path;	  /* absolute within each hierarchy: "/libpod_parent/libpod-…" */
+	int v2_fd;		  /* directory to clone into (CLONE_INTO_CGROUP), or -1 */
+	bool delegated_only;	  /* rootless: failing to make it is no error, the group is void */
+};
+
+/* Chooses the path: linux.cgroupsPath (absolute: as is; relative: beneath our own group's parent
+ * rule), or "/ringfence/<id>" beside our own group when absent. systemd_driver with a
+ * "slice:prefix:name" path is ERR_UNSUPPORTED in this version. */
+int cg_group_init(struct arena *a, struct cg_layout *l, const struct spec *s, const char *id,
+		  bool systemd_driver, struct cg_group **ret_group, struct err *e);
+/* From what state.json recorded. */
+int cg_group_open(struct arena *a, struct cg_layout *l, const char *path,
+		  struct cg_group **ret_group, struct err *e);
+
+/* Refuses, by JSON pointer, what this host or this version can't apply. No privileges, no effect. */
+int cg_accept(const struct cg_layout *l, const struct spec *s, struct err *e);
+/* Adds steps: PLAN_PREPARE make + one per value; PLAN_ATTACH put the pid into v1 groups. The
+ * steps' context (PLAN_CG) is struct cg_run. */
+int cg_plan(struct plan *p, struct cg_group *g, const struct spec *s, struct err *e);
+struct cg_run {
+	struct cg_group *group;
+	pid_t pid;	/* for PLAN_ATTACH */
+	bool into_v2;	/* the process was born in v2_fd: don't write there again */
+};
+/* True when nothing has to be attached after the clone (pure v2). */
+bool cg_born_inside(const struct cg_group *g);
+
+/* Puts a pid into the group, in every hierarchy (exec). `sub`: path below, or NULL. */
+int cg_attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e);
+/* Applies resources to an existing group (update). Unset fields are left alone. */
+int cg_update(struct cg_group *g, const struct spec_resources *r, struct err *e);
+/* Stops or thaws every process and waits until the kernel says so (cgroup.events by inotify on
+ * v2; freezer.state on v1), at most timeout_ms. -EOPNOTSUPP where there is no freezer. */
+int cg_freeze(struct cg_group *g, bool freeze, int timeout_ms, struct err *e);
+int cg_frozen(struct cg_group *g, bool *ret_frozen, struct err *e);
+/* Signals every process: cgroup.kill for SIGKILL on v2; else freeze, signal each, thaw. A group
+ * that doesn't exist is success. */
+int cg_signal_all(struct cg_group *g, int sig, struct err *e);
+/* Pids in the group and below, host view, malloc'ed (the caller frees). */
+int cg_pids(struct cg_group *g, pid_t **ret_pids, size_t *ret_n, struct err *e);
+/* Kills what is left, waits for it to be gone (pidfds, events), removes the directories and
+ * those below. Idempotent. Also removes parents that we made and that are empty. */
+int cg_remove(struct cg_group *g, struct err *e);
+/* Undoes a journal record "cgroup <path>" (its argument is passed). Idempotent. */
+int cg_undo(struct arena *a, const char *path, struct err *e);
+
+/* For `info`: names and versions through libcgroup. Calls fn for each controller. */
+int cg_controllers(void (*fn)(void *arg, const char *name, const char *mountpoint, bool v2),
+		   void *arg, struct err *e);
+#endif

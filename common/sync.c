@@ -1,0 +1,97 @@
+/* common/sync.c: see sync.h. */
+#include "common/sync.h"
+
+#include "common/fd.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* All but SYNC_ERROR end before the error. */
+#define SHORT_LEN offsetof(struct sync_msg, err)
+
+_Static_assert(sizeof(struct err) < 4096, "an error must fit one datagram");
+
+int sync_pair(int ret_fds[2], struct err *e)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return err_sys(e, errno, NULL, "making a socket pair");
+	ret_fds[0] = fds[0];
+	ret_fds[1] = fds[1];
+	return 0;
+}
+
+int sync_send(int sock, enum sync_type type, int64_t value, int fd, struct err *e)
+{
+	struct sync_msg m = {.magic = SYNC_MAGIC, .type = type, .value = value};
+
+	return fd_send(sock, fd, &m, SHORT_LEN, e);
+}
+
+int sync_send_error(int sock, const struct err *what)
+{
+	struct sync_msg m = {.magic = SYNC_MAGIC, .type = SYNC_ERROR, .err = *what};
+	struct err ignored;
+
+	return fd_send(sock, -1, &m, sizeof(m), &ignored);
+}
+
+static int check(struct sync_msg *m, size_t len, struct err *e)
+{
+	size_t want = len >= SHORT_LEN && m->type == SYNC_ERROR ? sizeof(*m) : SHORT_LEN;
+
+	if (len != want || m->magic != SYNC_MAGIC || m->type < SYNC_GO || m->type > SYNC_ERROR)
+		return err_set(e, ERR_INTERNAL, EPROTO, NULL, "malformed message of %zu bytes",
+			       len);
+	m->err.where[sizeof(m->err.where) - 1] = '\0';
+	m->err.text[sizeof(m->err.text) - 1] = '\0';
+	if (m->type == SYNC_ERROR && (m->err.code <= 0 || m->err.code > 4095))
+		m->err.code = EIO;
+	return 1;
+}
+
+int sync_recv(int sock, struct sync_msg *ret_msg, int *ret_fd, struct err *e)
+{
+	struct sync_msg m = {0};
+	auto_fd fd = -1;
+	int n = fd_recv(sock, &m, sizeof(m), &fd, e);
+
+	if (n == -ECONNRESET)
+		n = 0;
+	if (n <= 0)
+		return n;
+	int rc = check(&m, (size_t)n, e);
+	if (rc < 0)
+		return rc;
+	*ret_msg = m;
+	if (ret_fd)
+		*ret_fd = take_fd(&fd);
+	return rc;
+}
+
+int sync_expect(int sock, enum sync_type type, int64_t *ret_value, int *ret_fd, struct err *e)
+{
+	struct sync_msg m;
+	auto_fd fd = -1;
+	int rc = sync_recv(sock, &m, &fd, e);
+
+	if (rc < 0)
+		return rc;
+	if (rc == 0)
+		return err_set(e, ERR_SYSTEM, EPIPE, NULL, "the other side ended early");
+	if (m.type == SYNC_ERROR) {
+		*e = m.err;
+		return -e->code;
+	}
+	if (m.type != type)
+		return err_set(e, ERR_INTERNAL, EPROTO, NULL, "message %u came, %u was due", m.type,
+			       type);
+	if (ret_value)
+		*ret_value = m.value;
+	if (ret_fd)
+		*ret_fd = take_fd(&fd);
+	return 0;
+}

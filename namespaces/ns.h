@@ -1,0 +1,105 @@
+/* namespaces/ns.h: the shared-kernel wall: a process in namespaces of its own.
+ *
+ * The life of a launch (numbers are used in the code):
+ *   N1  runtime: ns_accept, ns_plan                    no privilege, no effect
+ *   N2  runtime: ns_prepare                            opens rootfs, bind sources and joined
+ *                                                      namespaces ONCE, compiles the filter
+ *   N3  runtime: ns_spawn                              clone3 into the namespaces and the v2 group
+ *   N4  runtime: ns_write_maps, cgroup attach, links   only when asked for; then SYNC_GO
+ *   N5  child:   PLAN_BUILD steps                      rootfs, mounts, nodes; host root still there
+ *   N6  child:   SYNC_BUILT / SYNC_HOOKED              only when there are hooks before pivot
+ *   N7  child:   pivot_root, PLAN_ROOT steps           from here no host path is reachable
+ *   N8  child:   terminal, args resolved, SYNC_READY
+ *   N9  child:   waits for SYNC_START, on the pair or from a `start` (start_fd)
+ *   N10 child:   startContainer hooks, PLAN_PROCESS, execve; failure is reported where the START
+ *                came from; success is seen as end of file (close-on-exec)
+ *
+ * Invariants
+ *  1. The child never resolves an untrusted path but through common/path.h.
+ *  2. Descriptors that reach the program: 0, 1, 2 and preserve_fds from 3 on; nothing else.
+ *  3. PR_SET_DUMPABLE is 0 from the first instruction that a guest could see until execve.
+ *  4. When the runtime dies, the child sees the end of the pair and exits, unless it is READY
+ *     with a start_fd.
+ */
+#ifndef RF_NAMESPACES_NS_H
+#define RF_NAMESPACES_NS_H
+
+#include "common/arena.h"
+#include "common/err.h"
+#include "common/plan.h"
+#include "spec/spec.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum ns_hook_point { NS_HOOK_CREATE_CONTAINER, NS_HOOK_START_CONTAINER };
+
+/* A compiled seccomp program; `code` points to struct sock_filter items. */
+struct ns_filter { const void *code; unsigned short n; unsigned flags; bool set; };
+
+/* All that a launch needs. Filled by the backend; descriptors are borrowed. */
+struct ns_launch {
+	struct arena *arena;
+	const struct spec *spec;
+	const char *rootfs;	/* absolute host path */
+	const char *bundle;	/* absolute host path; relative bind sources start here */
+	const char *cache_dir;	/* compiled filters by content, or NULL: no cache */
+	struct plan *plan;
+	int cgroup_fd;		/* v2 directory for CLONE_INTO_CGROUP, or -1 */
+	const char *cgroup_path;/* group path, for cgroup mounts without a cgroup namespace */
+	int start_fd;		/* listening SOCK_SEQPACKET socket for `start`, or -1: START on the pair */
+	int console_fd;		/* connected console socket, or -1: master goes over the pair */
+	unsigned preserve_fds;
+	bool no_pivot, no_new_keyring;
+	bool hooks_before_pivot;/* do N6 */
+	bool wait_go;		/* do N4's SYNC_GO; false: the child goes on by itself */
+	int (*run_hooks)(void *arg, enum ns_hook_point point, struct err *e);
+	void *hooks_arg;
+	struct ns_prepared *prepared; /* by ns_prepare */
+};
+
+struct ns_child {
+	pid_t pid;
+	int pidfd;
+	int sync; /* our end of the pair */
+};
+
+/* N1. Refuses by JSON pointer what isn't applied (yet) or what this kernel lacks. */
+int ns_accept(const struct spec *s, struct err *e);
+/* N1. Adds the steps of the namespaces, mounts, devices, masks, identity. */
+int ns_plan(struct plan *p, const struct spec *s, const char *rootfs, const char *bundle,
+	    struct err *e);
+/* N2. */
+int ns_prepare(struct ns_launch *l, struct err *e);
+/* Closes what ns_prepare opened. Safe on NULL and twice. */
+void ns_release(struct ns_launch *l);
+/* N3. The child runs N5 to N10 and never returns from here. */
+int ns_spawn(struct ns_launch *l, struct ns_child *ret_child, struct err *e);
+/* N4. uid_map, setgroups, gid_map (user_namespaces(7)) of the waiting child. No-op without a new
+ * user namespace. Unprivileged callers go through newuidmap(1) and newgidmap(1). */
+int ns_write_maps(const struct spec *s, pid_t pid, struct err *e);
+
+/* One more process in a running container. */
+struct ns_exec {
+	struct arena *arena;
+	const struct spec *spec;	    /* the container's, as created */
+	const struct spec_process *process; /* to be executed; checked by spec_check_process */
+	int init_pidfd;			    /* the container's first process */
+	pid_t init_pid;
+	const char *cache_dir;
+	int cgroup_fd;			    /* v2 directory to be born in, or -1 */
+	int console_fd;
+	unsigned preserve_fds;
+	bool wait_go; /* the runtime attaches it to v1 groups before SYNC_GO */
+};
+/* Joins every namespace of init that differs from ours, and runs the process. Protocol: GO (when
+ * wait_go), CONSOLE (terminal without console_fd), then end of file on success or ERROR. */
+int ns_exec_spawn(struct ns_exec *x, struct ns_child *ret_child, struct err *e);
+
+/* What this room can do, for `features` and `info`. Lists end with NULL. */
+const char *const *ns_mount_options(void);
+const char *const *ns_namespace_words(void);
+const char *const *ns_capability_words(void);
+const char *const *ns_seccomp_words(const char *which); /* "actions" "operators" "archs" "knownFlags" "supportedFlags" */
+
+#endif

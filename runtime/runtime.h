@@ -1,0 +1,93 @@
+/* runtime/runtime.h: the OCI lifecycle, as cli/ and guest/ see it (runtime.md of the spec).
+ *
+ * Every verb: finds the container beneath the state root, locks it, checks
+ * state × event, lets the backend do it, records it. Nothing here prints.
+ * Texts that engines match are kept: "container does not exist", "container not
+ * running", "no such process" (docs/design/errors.md).
+ */
+#ifndef RF_RUNTIME_RUNTIME_H
+#define RF_RUNTIME_RUNTIME_H
+
+#include "common/err.h"
+#include "common/plan.h"
+#include "common/str.h"
+#include "spec/spec.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* What the global options say. */
+struct rt_env {
+	const char *root;	/* state root, "/run/ringfence" by default */
+	bool systemd_cgroup;
+	bool rootless;		/* cgroup trouble is no error */
+};
+
+/* `/run/ringfence`, or $XDG_RUNTIME_DIR/ringfence without privileges. malloc'ed. */
+int rt_default_root(char **ret_root, struct err *e);
+
+enum rt_status { RT_CREATING, RT_CREATED, RT_RUNNING, RT_PAUSED, RT_STOPPED };
+const char *rt_status_word(enum rt_status s);
+
+struct rt_create {
+	const char *id, *bundle; /* bundle: path as given, NULL: "." */
+	const char *config;	 /* file name, NULL: "config.json" in the bundle */
+	const char *isolation;	 /* backend's name or NULL */
+	const char *console_socket, *pid_file;
+	unsigned preserve_fds;
+	bool no_pivot, no_new_keyring, no_subreaper;
+	/* run only */
+	bool detach, keep;
+};
+
+struct rt_exec {
+	const char *id;
+	const char *process_file;	/* or NULL: from argv and the flags, over the container's own */
+	char *const *argv; size_t argc;
+	const char *cwd, *user, *console_socket, *pid_file, *cgroup, *process_label, *apparmor;
+	const char *const *env; size_t n_env;
+	const char *const *caps; size_t n_caps;
+	const char *const *gids; size_t n_gids;
+	bool tty, detach, no_new_privs, ignore_paused;
+	unsigned preserve_fds;
+	const struct spec_process *process; /* filled by rt_exec for the backend */
+};
+
+struct rt_info { /* one container, for state and list; strings from the arena passed */
+	const char *oci_version, *id, *bundle, *rootfs, *created, *owner, *backend;
+	enum rt_status status;
+	pid_t pid; /* 0 when stopped */
+	struct spec_pairs annotations;
+};
+
+int rt_create(const struct rt_env *env, const struct rt_create *how, struct err *e);
+int rt_start(const struct rt_env *env, const char *id, struct err *e);
+/* create + start, and without `detach` wait: returns the program's exit code (128 + signal), and
+ * deletes unless `keep`. */
+int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e);
+/* Foreground: the exit code as rt_run; detached: 0. */
+int rt_exec(const struct rt_env *env, struct rt_exec *how, struct err *e);
+int rt_state(const struct rt_env *env, struct arena *a, const char *id, struct rt_info *ret_info,
+	     struct err *e);
+/* Every container, sorted by id; half-made ones as "creating" or "stopped". */
+int rt_list(const struct rt_env *env, struct arena *a, struct rt_info **ret_items, size_t *ret_n,
+	    struct err *e);
+int rt_kill(const struct rt_env *env, const char *id, int sig, bool all, struct err *e);
+/* force: from any state, also half-made; an unknown id is then success. */
+int rt_delete(const struct rt_env *env, const char *id, bool force, struct err *e);
+int rt_pause(const struct rt_env *env, const char *id, bool pause, struct err *e);
+int rt_update(const struct rt_env *env, const char *id, const struct spec_resources *r,
+	      struct err *e);
+int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *ret_n,
+	    struct err *e);
+/* The plan of a create, without doing it. */
+int rt_explain(const struct rt_env *env, const struct rt_create *how, struct arena *a,
+	       struct plan *ret_plan, struct err *e);
+/* The features document (features.md, features-linux.md). */
+int rt_features(struct strbuf *out, struct err *e);
+/* The state document of runtime.md, with runc's extras (rootfs, created, owner). */
+void rt_state_json(const struct rt_info *info, bool pretty, struct strbuf *out);
+/* Name or number ("TERM", "SIGTERM", "15", "RTMIN+1") → number, -1 when unknown. */
+int rt_signal_number(const char *word);
+
+#endif
