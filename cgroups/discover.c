@@ -227,8 +227,7 @@ static enum cg_mode mode_of(const struct cg_layout *l)
 	return v1 && v2 ? CG_HYBRID : v2 ? CG_V2 : v1 ? CG_V1 : CG_NONE;
 }
 
-static int scan_texts(struct scan *s, const char *mountinfo, const char *self,
-		      struct cg_layout *l)
+static int scan_texts(struct scan *s, const char *mountinfo, const char *self, struct cg_layout *l)
 {
 	char *mounts = arena_strdup(s->a, mountinfo), *places = arena_strdup(s->a, self);
 

@@ -250,7 +250,8 @@ static int enable_in(const char *dir, const char *all, const char *need)
 {
 	char text[1024], word[64];
 
-	if (enable_text(all, text, sizeof(text)) && cg_write(dir, "cgroup.subtree_control", text) == 0)
+	if (enable_text(all, text, sizeof(text)) &&
+	    cg_write(dir, "cgroup.subtree_control", text) == 0)
 		return 0;
 	for (const char *p = all; *p;) {
 		size_t len = strcspn(p, ",");
@@ -269,13 +270,14 @@ static int enable_failed(const char *dir, int rc, const char *need, const char *
 			 struct err *e)
 {
 	if (rc == -EBUSY)
-		return err_set(e, ERR_SYSTEM, EBUSY, pointer,
-			       "%s has processes of its own, so it can't hand controllers (%s) down "
-			       "to the container's group (cgroup v2: no internal processes); move "
-			       "them into a group below or choose another cgroupsPath",
-			       dir, need);
-	return err_sys(e, -rc, pointer, "enabling controllers (%s) in %s/cgroup.subtree_control", need,
-		       dir);
+		return err_set(
+			e, ERR_SYSTEM, EBUSY, pointer,
+			"%s has processes of its own, so it can't hand controllers (%s) down "
+			"to the container's group (cgroup v2: no internal processes); move "
+			"them into a group below or choose another cgroupsPath",
+			dir, need);
+	return err_sys(e, -rc, pointer, "enabling controllers (%s) in %s/cgroup.subtree_control",
+		       need, dir);
 }
 
 /* True when the directory has all that the tree has, or at least what is needed and `all` is
@@ -386,8 +388,9 @@ static int attach(struct cg_group *g, pid_t pid, const char *sub, bool skip_v2, 
 		if (g->delegated_only && (rc == -ENOENT || not_ours_to_write(rc)))
 			continue;
 		if (rc < 0)
-			return err_sys(e, -rc, f->dirs[i], "putting process %d into control group%s%s",
-				       (int)pid, sub ? " " : "", sub ? sub : "");
+			return err_sys(e, -rc, f->dirs[i],
+				       "putting process %d into control group%s%s", (int)pid,
+				       sub ? " " : "", sub ? sub : "");
 	}
 	return 0;
 }

@@ -29,7 +29,7 @@ struct cg_host {
 struct cg_full {
 	struct cg_group pub; /* first */
 	const char **dirs;   /* absolute path of the group, by hierarchy */
-	bool *is_void;	     /* could not be made and need not be (rootless) */
+	bool *is_void;       /* could not be made and need not be (rootless) */
 	struct cg_full *next;
 };
 
@@ -64,13 +64,13 @@ int64_t cg_now_ms(void);
 /* --- values.c: what is written where (pure) --- */
 struct cg_value {
 	const char *pointer; /* JSON pointer that asked */
-	size_t hier;	     /* index into the layout */
+	size_t hier;         /* index into the layout */
 	const char *file, *data;
 	const char *alt_file, *alt_data; /* tried when `file` doesn't exist, or NULL */
-	bool neutral;	   /* asks for what holds anyway: a missing file is no failure */
-	bool keep_first;   /* "? rest": the question mark stands for the file's first word */
-	unsigned chain;	   /* != 0: neighbours with this number are written in whatever order the
-			      kernel takes them */
+	bool neutral;    /* asks for what holds anyway: a missing file is no failure */
+	bool keep_first; /* "? rest": the question mark stands for the file's first word */
+	unsigned chain;  /* != 0: neighbours with this number are written in whatever order the
+			    kernel takes them */
 };
 struct cg_values {
 	struct cg_value *items;
@@ -79,8 +79,8 @@ struct cg_values {
 struct cg_ask {
 	const struct spec_resources *r;
 	const char *prefix; /* "/linux/resources", or "" for a resources document */
-	bool update;	    /* fields that are zero mean "unchanged" */
-	bool pids_zero;	    /* pids.limit 0 is a limit (spec 1.3), not its absence */
+	bool update;        /* fields that are zero mean "unchanged" */
+	bool pids_zero;     /* pids.limit 0 is a limit (spec 1.3), not its absence */
 };
 int cg_values_build(struct arena *a, const struct cg_layout *l, const struct cg_ask *ask,
 		    struct cg_values *ret_values, struct err *e);
@@ -94,9 +94,9 @@ enum { CG_DEV_M = 1, CG_DEV_R = 2, CG_DEV_W = 4, CG_DEV_ALL = 7 };
 #define CG_DEV_ANY (-1)
 struct cg_dev {
 	bool allow;
-	char type;		/* 'a' 'b' 'c' */
-	int64_t major, minor;	/* or CG_DEV_ANY */
-	unsigned access;	/* CG_DEV_* */
+	char type;            /* 'a' 'b' 'c' */
+	int64_t major, minor; /* or CG_DEV_ANY */
+	unsigned access;      /* CG_DEV_* */
 };
 /* The spec's rules, checked, with the default devices at the end. Starting point: all denied. */
 int cg_dev_rules(struct arena *a, const struct cg_ask *ask, struct cg_dev **ret_rules,
@@ -110,8 +110,7 @@ struct cg_dev_v1 {
 };
 int cg_dev_for_v1(struct arena *a, const struct cg_ask *ask, const struct cg_dev *rules, size_t n,
 		  struct cg_dev_v1 *ret, struct err *e);
-int cg_dev_v1_apply(const char *dir, const struct cg_dev_v1 *d, const char *pointer,
-		    struct err *e);
+int cg_dev_v1_apply(const char *dir, const struct cg_dev_v1 *d, const char *pointer, struct err *e);
 struct bpf_insn;
 /* The program of the rules; *ret_code from the arena. */
 int cg_bpf_build(struct arena *a, const struct cg_dev *rules, size_t n, struct bpf_insn **ret_code,
@@ -132,8 +131,14 @@ int cg_apply(struct cg_group *g, const struct cg_value *v, size_t n, struct err 
 /* Values from i on that belong together. */
 size_t cg_chain_len(const struct cg_values *v, size_t i);
 
+/* --- freeze.c --- */
+/* Waits until a key of the v2 directory's cgroup.events is as wanted. -ETIMEDOUT. */
+int cg_wait_event(const char *dir, const char *key, bool want, int64_t deadline);
+
 /* --- kill.c --- */
 /* Sends SIGKILL to whatever is directly in the directory (no freezing). Number of pids. */
 int cg_kill_direct(int dirfd);
+/* False only when no group is below. */
+bool cg_has_children(int dirfd);
 
 #endif

@@ -84,11 +84,12 @@ int cg_path_record(struct arena *a, const struct cg_layout *l, const char *want,
 	if (!clean)
 		return err_sys(e, ENOMEM, "", "choosing the control group");
 	if (!cg_path_valid(clean))
-		return err_set(e, ERR_SPEC, EINVAL, "/linux/cgroupsPath",
-			       "\"%s\" can't name a control group: it needs at least one component, "
-			       "and \".\", \"..\", empty components, \";\" and control characters are "
-			       "refused",
-			       want);
+		return err_set(
+			e, ERR_SPEC, EINVAL, "/linux/cgroupsPath",
+			"\"%s\" can't name a control group: it needs at least one component, "
+			"and \".\", \"..\", empty components, \";\" and control characters are "
+			"refused",
+			want);
 	const char *path = *clean == '/' ? clean : record_relative(a, l, clean);
 	if (!path)
 		return err_sys(e, ENOMEM, "", "choosing the control group");

@@ -30,7 +30,7 @@ struct build {
 	const struct cg_ask *ask;
 	struct cg_values out;
 	struct err *e;
-	bool swap_implied;
+	int rc; /* of a conversion that gave no text */
 };
 
 enum field_type { F_I64, F_U64, F_BOOL, F_TEXT };
@@ -143,9 +143,9 @@ static int unsupported(struct build *b, const char *pointer, const char *why, co
 
 static int no_controller(struct build *b, const char *pointer, const char *ctl)
 {
-	return unsupported(b, pointer,
-			   "needs the cgroup controller \"%s\", which is not available on this host",
-			   ctl);
+	return unsupported(
+		b, pointer,
+		"needs the cgroup controller \"%s\", which is not available on this host", ctl);
 }
 
 static int no_file_on_v2(struct build *b, const char *pointer)
@@ -197,7 +197,7 @@ static const char *limit_v2(struct build *b, const struct row *r, int64_t v)
 
 static const char *spec_error(struct build *b, const struct row *r, const char *text)
 {
-	err_set(b->e, ERR_SPEC, EINVAL, pointer_of(b, r->pointer), "%s", text);
+	b->rc = err_set(b->e, ERR_SPEC, EINVAL, pointer_of(b, r->pointer), "%s", text);
 	return NULL;
 }
 
@@ -208,7 +208,8 @@ static const char *swap_v1(struct build *b, const struct row *r, int64_t v)
 	if (v > 0 && !limit->set && !b->ask->update)
 		return spec_error(b, r, "memory plus swap can't be limited without memory/limit");
 	if (v > 0 && limit->set && (limit->v < 0 || v < limit->v))
-		return spec_error(b, r, "is memory plus swap, so it must not be below memory/limit");
+		return spec_error(b, r,
+				  "is memory plus swap, so it must not be below memory/limit");
 	return limit_v1(b, r, v);
 }
 
@@ -224,7 +225,8 @@ static const char *swap_v2(struct build *b, const struct row *r, int64_t v)
 				  "memory plus swap can't be converted to cgroup v2 without "
 				  "memory/limit");
 	if (limit->v < 0 || v < limit->v)
-		return spec_error(b, r, "is memory plus swap, so it must not be below memory/limit");
+		return spec_error(b, r,
+				  "is memory plus swap, so it must not be below memory/limit");
 	return text_i64(b, r, v - limit->v);
 }
 
@@ -278,8 +280,9 @@ static const char *io_weight_text(struct build *b, const struct row *r, int64_t 
 static const char *hierarchy_v1(struct build *b, const struct row *r, int64_t v)
 {
 	if (!v)
-		unsupported(b, pointer_of(b, r->pointer),
-			    "kernels from 5.11 on always account memory hierarchically%s", "");
+		b->rc = unsupported(b, pointer_of(b, r->pointer),
+				    "kernels from 5.11 on always account memory hierarchically%s",
+				    "");
 	return NULL;
 }
 
@@ -293,7 +296,7 @@ static const char *kernel_v1(struct build *b, const struct row *r, int64_t v)
 static const char *none_v2(struct build *b, const struct row *r, int64_t v)
 {
 	if (v > 0 || !*r->neutral)
-		no_file_on_v2(b, pointer_of(b, r->pointer));
+		b->rc = no_file_on_v2(b, pointer_of(b, r->pointer));
 	return NULL;
 }
 
@@ -310,7 +313,8 @@ static const struct row rows[] = {
 	 "memory.memsw.limit_in_bytes", NULL, "memory", "memory.swap.max", NULL, swap_v1, swap_v2,
 	 NULL},
 	{"/memory/reservation", AT(memory.reservation), F_I64, true, "-1", 0, "memory",
-	 "memory.soft_limit_in_bytes", NULL, "memory", "memory.low", NULL, limit_v1, limit_v2, NULL},
+	 "memory.soft_limit_in_bytes", NULL, "memory", "memory.low", NULL, limit_v1, limit_v2,
+	 NULL},
 	{"/memory/kernel", AT(memory.kernel), F_I64, true, "-1", 0, "memory",
 	 "memory.kmem.limit_in_bytes", NULL, "memory", "", NULL, kernel_v1, none_v2, NULL},
 	{"/memory/kernelTCP", AT(memory.kernel_tcp), F_I64, true, "-1", 0, "memory",
@@ -323,8 +327,8 @@ static const struct row rows[] = {
 	 "memory.use_hierarchy", NULL, "memory", "", NULL, hierarchy_v1, hierarchy_v1, NULL},
 	{"/cpu/shares", AT(cpu.shares), F_U64, true, "", 0, "cpu", "cpu.shares", NULL, "cpu",
 	 "cpu.weight", NULL, NULL, shares_v2, NULL},
-	{"/cpu/period", AT(cpu.period), F_U64, true, "", CHAIN_CPU, "cpu", "cpu.cfs_period_us", NULL,
-	 "cpu", "cpu.max", NULL, NULL, period_v2, NULL},
+	{"/cpu/period", AT(cpu.period), F_U64, true, "", CHAIN_CPU, "cpu", "cpu.cfs_period_us",
+	 NULL, "cpu", "cpu.max", NULL, NULL, period_v2, NULL},
 	{"/cpu/quota", AT(cpu.quota), F_I64, true, "-1", CHAIN_CPU, "cpu", "cpu.cfs_quota_us", NULL,
 	 "cpu", "cpu.max", NULL, limit_v1, quota_v2, NULL},
 	{"/cpu/burst", AT(cpu.burst), F_U64, false, "0", CHAIN_CPU, "cpu", "cpu.cfs_burst_us", NULL,
@@ -333,8 +337,8 @@ static const struct row rows[] = {
 	 "cpu.rt_period_us", NULL, "cpu", "", NULL, NULL, none_v2, NULL},
 	{"/cpu/realtimeRuntime", AT(cpu.realtime_runtime), F_I64, true, "", CHAIN_RT, "cpu",
 	 "cpu.rt_runtime_us", NULL, "cpu", "", NULL, NULL, none_v2, NULL},
-	{"/cpu/idle", AT(cpu.idle), F_I64, false, "0", 0, "cpu", "cpu.idle", NULL, "cpu", "cpu.idle",
-	 NULL, NULL, NULL, NULL},
+	{"/cpu/idle", AT(cpu.idle), F_I64, false, "0", 0, "cpu", "cpu.idle", NULL, "cpu",
+	 "cpu.idle", NULL, NULL, NULL, NULL},
 	{"/cpu/cpus", AT(cpu.cpus), F_TEXT, true, "", 0, "cpuset", "cpuset.cpus", NULL, "cpuset",
 	 "cpuset.cpus", NULL, NULL, NULL, NULL},
 	{"/cpu/mems", AT(cpu.mems), F_TEXT, true, "", 0, "cpuset", "cpuset.mems", NULL, "cpuset",
@@ -345,8 +349,8 @@ static const struct row rows[] = {
 	 "blkio.bfq.weight", "io", "io.bfq.weight", "io.weight", NULL, NULL, io_weight_text},
 	{"/blockIO/leafWeight", AT(blockio.leaf_weight), F_U64, true, "", 0, "blkio",
 	 "blkio.leaf_weight", NULL, "io", "", NULL, NULL, none_v2, NULL},
-	{"/network/classID", AT(net_class_id), F_U64, true, "", 0, "net_cls", "net_cls.classid", NULL,
-	 NULL, NULL, NULL, NULL, NULL, NULL},
+	{"/network/classID", AT(net_class_id), F_U64, true, "", 0, "net_cls", "net_cls.classid",
+	 NULL, NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 /* Fetches a scalar; false when it isn't given. */
@@ -394,7 +398,6 @@ static int add_scalar(struct build *b, const struct row *r, int64_t v, const cha
 	const char *(*convert)(struct build *, const struct row *, int64_t) = h->v2 ? r->v2 : r->v1;
 	if (!convert)
 		convert = r->type == F_U64 ? text_u64 : text_i64;
-	int before = b->e->code;
 	struct cg_value out = {.pointer = pointer,
 			       .hier = index_of(b, h),
 			       .file = h->v2 ? r->v2_file : r->v1_file,
@@ -403,7 +406,7 @@ static int add_scalar(struct build *b, const struct row *r, int64_t v, const cha
 			       .neutral = is_neutral(r, v),
 			       .chain = r->chain};
 	if (!out.data)
-		return b->e->code != before ? -b->e->code : 0;
+		return b->rc;
 	if (out.alt_file)
 		out.alt_data = h->v2 && r->v2_alt_text ? r->v2_alt_text(b, r, v) : out.data;
 	out.keep_first = *out.data == '?';
@@ -417,8 +420,6 @@ static int add_scalars(struct build *b)
 		const char *text;
 		if (!fetch(b, &rows[i], &v, &text))
 			continue;
-		if (b->swap_implied && rows[i].offset == AT(memory.swap))
-			v = -1;
 		int rc = add_scalar(b, &rows[i], v, text);
 		if (rc < 0)
 			return rc;
@@ -439,16 +440,15 @@ static bool device_numbers_ok(struct build *b, const char *pointer, int64_t majo
 static int add_device_weight(struct build *b, const struct cg_hierarchy *h, size_t i)
 {
 	const struct spec_weight_device *d = &b->r.blockio.weight_device.items[i];
-	const char *pointer =
-		arena_printf(b->a, "%s/blockIO/weightDevice/%zu", b->ask->prefix, i);
+	const char *pointer = arena_printf(b->a, "%s/blockIO/weightDevice/%zu", b->ask->prefix, i);
 	unsigned long long w = d->weight.v;
 
 	if (!pointer)
 		return no_memory(b);
 	if (!device_numbers_ok(b, pointer, d->major, d->minor))
 		return -EINVAL;
-	const char *text = arena_printf(b->a, "%lld:%lld %llu", (long long)d->major,
-					(long long)d->minor, w);
+	const char *text =
+		arena_printf(b->a, "%lld:%lld %llu", (long long)d->major, (long long)d->minor, w);
 	if (d->weight.set && w) {
 		struct cg_value v = {.pointer = pointer,
 				     .hier = index_of(b, h),
@@ -468,13 +468,13 @@ static int add_device_weight(struct build *b, const struct cg_hierarchy *h, size
 		return 0;
 	if (h->v2)
 		return no_file_on_v2(b, arena_printf(b->a, "%s/leafWeight", pointer));
-	return add(b, &(struct cg_value){
-			      .pointer = arena_printf(b->a, "%s/leafWeight", pointer),
-			      .hier = index_of(b, h),
-			      .file = "blkio.leaf_weight_device",
-			      .data = arena_printf(b->a, "%lld:%lld %llu", (long long)d->major,
-						   (long long)d->minor,
-						   (unsigned long long)d->leaf_weight.v)});
+	return add(b,
+		   &(struct cg_value){.pointer = arena_printf(b->a, "%s/leafWeight", pointer),
+				      .hier = index_of(b, h),
+				      .file = "blkio.leaf_weight_device",
+				      .data = arena_printf(b->a, "%lld:%lld %llu",
+							   (long long)d->major, (long long)d->minor,
+							   (unsigned long long)d->leaf_weight.v)});
 }
 
 static int add_device_weights(struct build *b)
@@ -498,8 +498,10 @@ struct throttle_row {
 
 static const struct throttle_row throttles[] = {
 	{"throttleReadBpsDevice", AT(blockio.read_bps), "blkio.throttle.read_bps_device", "rbps"},
-	{"throttleWriteBpsDevice", AT(blockio.write_bps), "blkio.throttle.write_bps_device", "wbps"},
-	{"throttleReadIOPSDevice", AT(blockio.read_iops), "blkio.throttle.read_iops_device", "riops"},
+	{"throttleWriteBpsDevice", AT(blockio.write_bps), "blkio.throttle.write_bps_device",
+	 "wbps"},
+	{"throttleReadIOPSDevice", AT(blockio.read_iops), "blkio.throttle.read_iops_device",
+	 "riops"},
 	{"throttleWriteIOPSDevice", AT(blockio.write_iops), "blkio.throttle.write_iops_device",
 	 "wiops"},
 };
@@ -715,13 +717,11 @@ int cg_values_build(struct arena *a, const struct cg_layout *l, const struct cg_
 
 	/* Memory without limit means swap without limit too, unless swap is said. */
 	struct spec_memory *m = &b.r.memory;
-	if (m->limit.set && m->limit.v < 0 && (!m->swap.set || m->swap.v == 0)) {
+	if (m->limit.set && m->limit.v < 0 && (!m->swap.set || m->swap.v == 0))
 		m->swap = (struct opt_i64){.set = true, .v = -1};
-		b.swap_implied = true;
-	}
 	static int (*const parts[])(struct build *) = {
-		check_burst,   add_scalars,	   add_device_weights, add_throttles,
-		add_hugepages, add_net_priorities, add_rdma,	       add_unified};
+		check_burst,   add_scalars,        add_device_weights, add_throttles,
+		add_hugepages, add_net_priorities, add_rdma,           add_unified};
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		int rc = parts[i](&b);
 		if (rc < 0)

@@ -11,6 +11,8 @@ struct ns_prepared {
 	int rootfs_tree; /* open_tree(OPEN_TREE_CLONE | AT_RECURSIVE) of the rootfs, detached */
 	int *sources;	 /* per spec mount: detached clone of the bind source, or -1 */
 	size_t n_sources;
+	int *devices; /* in a user namespace, which may not mknod: clones of the host's nodes */
+	size_t n_devices;
 	int joined[SPEC_NS_MAX]; /* per namespace type: descriptor of the path to join, or -1 */
 	uint64_t clone_flags;	 /* CLONE_NEW* of the new ones */
 	struct ns_filter filter; /* seccomp */
@@ -25,14 +27,58 @@ struct ns_child_ctx {
 	int procfs; /* our own procfs of the new pid namespace (proc_open), or -1 */
 	int sync;   /* our end of the pair */
 	int master; /* pty, -1 */
+	int mask;   /* the empty read-only tmpfs over masked directories, once it stands, or -1 */
 };
+
+/* words.c: CLONE_NEW* of a type */
+uint64_t ns_clone_flag(enum spec_ns type);
+/* join.c: setns(2) into the namespaces that are joined by path, the user namespace first. Becomes root of a
+ * user namespace that it enters. */
+int ns_join_paths(const struct ns_prepared *p, struct err *e);
+/* Root of the user namespace that we are in: ids 0, no groups, not dumpable. */
+int ns_become_root(struct err *e);
+/* child.c: N5 to N10. Never returns. */
+_Noreturn void ns_child_main(struct ns_launch *l, int sync);
 
 /* rootfs.c, mount.c, device.c, mask.c, sysctl.c: steps of BUILD and ROOT --------------------- */
 int ns_plan_root(struct plan *p, const struct spec *s, const char *rootfs, struct err *e);
+/* Last of ROOT: read-only, propagation. */
+int ns_plan_root_end(struct plan *p, const struct spec *s, struct err *e);
 int ns_plan_mounts(struct plan *p, const struct spec *s, const char *bundle, struct err *e);
 int ns_plan_devices(struct plan *p, const struct spec *s, struct err *e);
 int ns_plan_masks(struct plan *p, const struct spec *s, struct err *e);
 int ns_plan_kernel(struct plan *p, const struct spec *s, struct err *e); /* hostname, domainname, sysctl */
+/* Every node that /dev must have: the defaults, then the spec's. */
+int ns_prepare_devices(struct ns_launch *l, struct err *e);
+/* True when the spec binds something over /dev: then its nodes are the engine's business. */
+bool ns_dev_is_bound(const struct spec *s);
+bool ns_has_user(const struct spec *s); /* a user namespace, new or joined */
+
+/* mount_options.c */
+struct ns_mount_opts {
+	uint64_t attr_set, attr_clr; /* MOUNT_ATTR_*, this mount */
+	uint64_t rec_set, rec_clr;   /* the same with everything below: rro, rnosuid … */
+	uint64_t propagation;	     /* MS_PRIVATE …, 0: none asked for */
+	bool propagation_rec;
+	bool bind, rbind, tmpcopyup, idmap;
+	const char **fs; /* what is left for the file system: "size=64k", "hidepid=2" */
+	size_t n_fs;
+};
+/* Parses the words of one mount. Words that aren't in the table are the file system's; a bind
+ * mount has none. `pointer` is the mount's. */
+int ns_mount_opts_parse(struct arena *a, const struct spec_mount *m, const char *pointer,
+			struct ns_mount_opts *ret_opts, struct err *e);
+/* Sets attributes and propagation on a mount that isn't attached yet. */
+int ns_mount_apply(int tree, const struct ns_mount_opts *o, struct err *e);
+
+/* cgroup_mount.c, copyup.c */
+int ns_mount_cgroup(struct ns_child_ctx *c, const struct spec_mount *m,
+		    const struct ns_mount_opts *o, int target, struct err *e);
+/* Copies the tree at `from` (a directory of the container's root) into `to`. */
+int ns_copy_up(int from, int to, struct err *e);
+/* A detached mount of a fresh file system with its options; *o may be NULL. */
+int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts *o, struct err *e);
+
 int ns_accept_mounts(const struct spec *s, struct err *e);
 int ns_prepare_root(struct ns_launch *l, struct err *e);    /* rootfs_tree */
 int ns_prepare_sources(struct ns_launch *l, struct err *e); /* sources */

@@ -21,6 +21,9 @@ struct rt_env {
 	const char *root;	/* state root, "/run/ringfence" by default */
 	bool systemd_cgroup;
 	bool rootless;		/* cgroup trouble is no error */
+	/* Told of what the spec wants logged and carried on from (poststop hooks). May be NULL. */
+	void (*warn)(void *arg, const struct err *what);
+	void *warn_arg;
 };
 
 /* `/run/ringfence`, or $XDG_RUNTIME_DIR/ringfence without privileges. malloc'ed. */

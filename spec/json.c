@@ -24,7 +24,7 @@ struct reader {
 	size_t len;
 	yajl_handle y;
 	struct err *e;
-	int rc;	   /* why a callback stopped the parse */
+	int rc;    /* why a callback stopped the parse */
 	bool tail; /* yajl_complete_parse is running: offsets don't refer to the text */
 
 	struct json *root;
@@ -408,7 +408,7 @@ static const yajl_callbacks callbacks = {
 static void syntax_error(struct reader *r)
 {
 	unsigned char *said = yajl_get_error(r->y, 0, NULL, 0);
-	char text[200] = "unknown error";
+	char text[200] = "unknown error", whole[256];
 
 	if (said) {
 		snprintf(text, sizeof(text), "%s", (const char *)said);
@@ -416,8 +416,8 @@ static void syntax_error(struct reader *r)
 	}
 	for (size_t n = strlen(text); n && strchr("\n .", text[n - 1]);)
 		text[--n] = '\0';
-	seek(r, token_end(r));
-	char whole[256];
+	/* At the token at fault, not behind it; at the end of the text when that came too early. */
+	seek(r, token_end(r) - (!r->tail && token_end(r) > 0));
 	snprintf(whole, sizeof(whole), "not valid JSON: %s", text);
 	stop(r, r->line, r->column, NULL, whole);
 }

@@ -32,6 +32,8 @@ struct spec_pair { const char *key, *value; };
 struct spec_pairs { struct spec_pair *items; size_t n; };
 struct spec_u32s { uint32_t *items; size_t n; };
 
+struct spec_source; /* where a document came from, for positions in later messages; opaque */
+
 /* --- process (config.md#process) --- */
 struct spec_user {
 	uint32_t uid, gid;
@@ -52,6 +54,7 @@ struct spec_scheduler {
 };
 struct spec_ioprio { const char *class; int32_t priority; };
 struct spec_process {
+	const struct spec_source *source; /* NULL: made by hand */
 	bool terminal;
 	struct opt_u64 console_height, console_width;
 	const char *cwd;
@@ -126,6 +129,7 @@ struct spec_hugepage { const char *page_size; uint64_t limit; };
 struct spec_net_priority { const char *name; uint32_t priority; };
 struct spec_rdma { const char *device; struct opt_u64 hca_handles, hca_objects; };
 struct spec_resources {
+	const struct spec_source *source; /* NULL: made by hand, or part of a spec */
 	bool set;
 	struct { struct spec_device_rule *items; size_t n; } devices;
 	struct spec_memory memory;
@@ -197,6 +201,7 @@ struct spec_vm {
 struct spec_unknown { const char *pointer; unsigned line, column; };
 
 struct spec {
+	const struct spec_source *source; /* NULL: made by hand */
 	const char *oci_version;
 	bool has_process, has_root;
 	struct spec_process process;
@@ -212,8 +217,8 @@ struct spec {
 };
 
 /* Parses one document. `name` is what messages call it ("config.json"); positions are
- * name:line:column. Limits: 16 MiB, depth 64. Error kind ERR_SPEC; where = JSON pointer and text
- * begins with "name:line:col: ". Types, required keys, ranges, enums, duplicate keys are checked
+ * name:line:column. Limits: 16 MiB, depth 64. Error kind ERR_SPEC; where = "name:line:col: /pointer",
+ * so that a printed line reads "config.json:41:17: /mounts/3/destination: must be …". Types, required keys, ranges, enums, duplicate keys are checked
  * here, cross-field rules by spec_check. */
 int spec_parse(struct arena *a, const char *json, size_t len, const char *name,
 	       struct spec **ret_spec, struct err *e);
@@ -226,10 +231,13 @@ int spec_parse_resources(struct arena *a, const char *json, size_t len, const ch
 
 /* What can't be said of a field alone: version we speak, absolute paths, a user namespace needs
  * maps and maps need one, no namespace twice, unknown capability, rlimit soft ≤ hard, hostname
- * needs a uts namespace, process needed to start … ERR_SPEC with the pointer. */
+ * needs a uts namespace … ERR_SPEC with the pointer. A missing process is no error here: only
+ * start needs one. */
 int spec_check(const struct spec *s, struct err *e);
 /* The same for a process of exec. `pointer` is the prefix of messages ("/process" or ""). */
 int spec_check_process(const struct spec_process *p, const char *pointer, struct err *e);
+/* The same for resources of update ("" as pointer). */
+int spec_check_resources(const struct spec_resources *r, const char *pointer, struct err *e);
 
 /* The default config.json of `ringfence spec`, as runc-spec(8) shapes it: same keys, same order,
  * tab-indented. rootless: maps of the caller's ids, no network-admin mounts. */

@@ -1,0 +1,145 @@
+/* namespaces/cgroup_mount.c: the container's view of /sys/fs/cgroup.
+ *
+ * On v2 a cgroup2 mount, rooted by the cgroup namespace. On v1 and hybrid hosts
+ * a small tmpfs with the container's own group of each hierarchy bound below
+ * it: a guest never sees more than its own group, with or without a cgroup
+ * namespace, and no release_agent.
+ */
+#include "namespaces/internal.h"
+
+#include "common/fd.h"
+#include "common/file.h"
+#include "common/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define CGROUP_DIR "/sys/fs/cgroup"
+
+static int attach(int tree, int target, struct err *e)
+{
+	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return err_sys(e, errno, NULL, "attaching it");
+	return 0;
+}
+
+static int bind_host(const char *path, const struct ns_mount_opts *o, struct err *e)
+{
+	auto_fd tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (tree < 0)
+		return err_sys(e, errno, NULL, "binding %s", path);
+	int rc = ns_mount_apply(tree, o, e);
+	return rc < 0 ? rc : take_fd(&tree);
+}
+
+static int mount_v2(struct ns_child_ctx *c, const struct ns_mount_opts *o, int target, struct err *e)
+{
+	char own[PATH_MAX];
+	bool has_ns = spec_find_ns(c->spec, SPEC_NS_CGROUP) != NULL;
+	auto_fd tree = ns_fs_mount("cgroup2", "cgroup", o, e);
+
+	/* A user namespace without a cgroup namespace of its own may not: its group is bound. */
+	if (tree == -EPERM && !has_ns) {
+		snprintf(own, sizeof(own), CGROUP_DIR "%s", c->launch->cgroup_path ?: "");
+		tree = bind_host(own, o, e);
+	}
+	return tree < 0 ? tree : attach(tree, target, e);
+}
+
+/* Field n (from 0) of a line of mountinfo. */
+static bool mountinfo_field(const char *line, int n, char *ret, size_t size)
+{
+	for (; n > 0; n--) {
+		line += strcspn(line, " \n");
+		if (*line != ' ')
+			return false;
+		line++;
+	}
+	snprintf(ret, size, "%.*s", (int)strcspn(line, " \n"), line);
+	return true;
+}
+
+/* One hierarchy: a directory of its name in the tmpfs, with the group bound on it. A hierarchy in
+ * which the container has no group (rootless) is left out. */
+static int bind_hierarchy(struct ns_child_ctx *c, const char *mountpoint,
+			  const struct ns_mount_opts *o, int dir, struct err *e)
+{
+	const char *name = strrchr(mountpoint, '/') + 1;
+	char own[PATH_MAX];
+	struct err none;
+
+	snprintf(own, sizeof(own), "%s%s", mountpoint, c->launch->cgroup_path);
+	auto_fd tree = bind_host(own, o, &none);
+	if (tree < 0)
+		return 0;
+	if (mkdirat(dir, name, 0755) < 0)
+		return err_sys(e, errno, NULL, "making %s", name);
+	auto_fd at = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (at < 0)
+		return err_sys(e, errno, NULL, "opening %s", name);
+	int rc = attach(tree, at, e);
+	/* "cpu,cpuacct" is found as "cpu" and as "cpuacct" too. */
+	for (const char *w = name; rc >= 0 && strchr(name, ',') && *w; w += strspn(w, ",")) {
+		char word[NAME_MAX + 1];
+		snprintf(word, sizeof(word), "%.*s", (int)strcspn(w, ","), w);
+		w += strcspn(w, ",");
+		if (symlinkat(name, dir, word) < 0 && errno != EEXIST)
+			rc = err_sys(e, errno, NULL, "linking %s", word);
+	}
+	return rc;
+}
+
+static int bind_all(struct ns_child_ctx *c, const struct ns_mount_opts *o, int dir, struct err *e)
+{
+	auto_str text = NULL;
+	char point[PATH_MAX];
+	int rc = file_read_at(AT_FDCWD, "/proc/self/mountinfo", 16u << 20, &text, NULL, e);
+
+	for (const char *line = text; rc >= 0 && line && *line;
+	     line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		const char *rest = strstr(line, " - ");
+		const char *end = strchr(line, '\n');
+		if (!rest || (end && rest > end) || !str_starts(rest + 3, "cgroup"))
+			continue;
+		if (mountinfo_field(line, 4, point, sizeof(point)) &&
+		    str_starts(point, CGROUP_DIR "/"))
+			rc = bind_hierarchy(c, point, o, dir, e);
+	}
+	return rc;
+}
+
+static int mount_v1(struct ns_child_ctx *c, const struct ns_mount_opts *o, int target, struct err *e)
+{
+	const char *words[] = {"mode=755"};
+	struct ns_mount_opts plain = *o, bare = {.fs = words, .n_fs = 1};
+
+	plain.n_fs = 0;
+	plain.propagation = 0;
+	auto_fd tmpfs = ns_fs_mount("tmpfs", "tmpfs", &bare, e);
+	int rc = tmpfs < 0 ? tmpfs : attach(tmpfs, target, e);
+	if (rc < 0 || !c->launch->cgroup_path)
+		return rc;
+	rc = bind_all(c, &plain, tmpfs, e);
+	return rc < 0 ? rc : ns_mount_apply(tmpfs, &plain, e);
+}
+
+int ns_mount_cgroup(struct ns_child_ctx *c, const struct spec_mount *m,
+		    const struct ns_mount_opts *o, int target, struct err *e)
+{
+	struct statfs fs;
+
+	(void)m;
+	if (statfs(CGROUP_DIR, &fs) < 0)
+		return err_sys(e, errno, NULL, "looking at " CGROUP_DIR);
+	return fs.f_type == CGROUP2_SUPER_MAGIC ? mount_v2(c, o, target, e)
+						: mount_v1(c, o, target, e);
+}

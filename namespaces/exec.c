@@ -1,0 +1,195 @@
+/* namespaces/exec.c: one more process in a running container.
+ *
+ * Invariants
+ *  1. Not dumpable before the first setns: nobody in the container can trace the joining process or
+ *     look into its descriptors (CVE-2016-9962); the pid namespace is joined by the clone.
+ *  2. Everything that needs the host (filter, own procfs, which namespaces differ) is done before
+ *     the first setns.
+ *  3. The runtime's own namespaces are what they were when ns_exec_spawn returns.
+ */
+#include "namespaces/process.h"
+
+#include "common/fd.h"
+#include "common/proc.h"
+#include "common/sync.h"
+#include "common/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct joining {
+	struct ns_exec *x;
+	struct ns_process p;
+	int flags; /* CLONE_NEW* of the namespaces that differ from ours, but for the pid one */
+	bool user; /* the user namespace is another one */
+	bool pid;
+	int sync;
+};
+
+/* Which namespaces of the container aren't ours: setns into one's own user namespace is an error,
+ * into the others it is a waste. */
+static int compare(struct joining *j, struct err *e)
+{
+	static const struct {
+		const char *name;
+		int flag;
+	} types[] = {{"mnt", CLONE_NEWNS}, {"net", CLONE_NEWNET},	{"ipc", CLONE_NEWIPC},
+		     {"uts", CLONE_NEWUTS}, {"cgroup", CLONE_NEWCGROUP}, {"user", CLONE_NEWUSER},
+		     {"time", 0x80},	    {"pid", CLONE_NEWPID}};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		char path[64];
+		struct stat own, theirs;
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", types[i].name);
+		if (stat(path, &own) < 0)
+			continue; /* a kernel without this type */
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)j->x->init_pid, types[i].name);
+		if (stat(path, &theirs) < 0)
+			return err_sys(e, errno == ENOENT ? ESRCH : errno, path, "looking at it");
+		if (own.st_ino == theirs.st_ino)
+			continue;
+		if (types[i].flag == CLONE_NEWPID)
+			j->pid = true;
+		else
+			j->flags |= types[i].flag;
+	}
+	j->user = (j->flags & CLONE_NEWUSER) != 0;
+	return 0;
+}
+
+static int enter(struct joining *j, struct err *e)
+{
+	/* All at once: the kernel joins the user namespace first, and all or none (setns(2)). */
+	if (j->flags && setns(j->x->init_pidfd, j->flags) < 0)
+		return err_sys(e, errno, NULL, "joining the container's namespaces");
+	int rc = j->user ? ns_become_root(e) : 0;
+	if (rc < 0)
+		return rc;
+	j->p.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return j->p.root < 0 ? err_sys(e, errno, NULL, "opening the container's root") : 0;
+}
+
+static int terminal(struct joining *j, struct err *e)
+{
+	char name[32];
+	auto_fd master = -1;
+
+	if (!j->p.process->terminal)
+		return 0;
+	int rc = ns_terminal_open(&j->p, &master, name, sizeof(name), e);
+	return rc < 0 ? rc : ns_terminal_deliver(master, name, j->x->console_fd, j->sync, e);
+}
+
+static _Noreturn void exec_main(struct joining *j)
+{
+	struct err e = {0};
+	int rc = 0;
+
+	if (j->x->wait_go)
+		rc = sync_expect(j->sync, SYNC_GO, NULL, NULL, &e);
+	if (rc >= 0 && setsid() < 0)
+		rc = err_sys(&e, errno, NULL, "starting a session");
+	if (rc >= 0 && j->p.process->oom_score_adj.set)
+		rc = j->p.procfs = proc_open(&e); /* (2) */
+	if (rc >= 0)
+		rc = enter(j, &e);
+	if (rc >= 0)
+		rc = terminal(j, &e);
+	/* A relative args[0] counts from cwd, which the kernel checks again at the execve. */
+	if (rc >= 0)
+		rc = ns_process_resolve(j->x->arena, &j->p, &e);
+	if (rc >= 0)
+		(void)ns_process_exec(j->x->arena, &j->p, &e);
+	(void)sync_send_error(j->sync, &e);
+	_exit(255);
+}
+
+static int clone_joined(struct joining *j, struct ns_child *c, int peer, struct err *e)
+{
+	int pidfd = -1;
+	struct clone_args args = {.flags = CLONE_PIDFD,
+				  .pidfd = (uint64_t)(uintptr_t)&pidfd,
+				  .exit_signal = SIGCHLD};
+
+	if (j->x->cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)j->x->cgroup_fd;
+	}
+	pid_t pid = sys_clone3(&args);
+	if (pid == 0) {
+		fd_close(&peer);
+		exec_main(j);
+	}
+	if (pid < 0)
+		return err_sys(e, errno, NULL, "making a process in the container");
+	c->pid = pid;
+	c->pidfd = pidfd;
+	return 0;
+}
+
+/* The pid namespace is entered for our next child only, then left again (3). */
+static int clone_in_pid_ns(struct joining *j, struct ns_child *c, int peer, struct err *e)
+{
+	if (!j->pid)
+		return clone_joined(j, c, peer, e);
+	auto_fd own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (own < 0)
+		return err_sys(e, errno, NULL, "opening our own pid namespace");
+	if (setns(j->x->init_pidfd, CLONE_NEWPID) < 0)
+		return err_sys(e, errno, NULL, "joining the container's pid namespace");
+	int rc = clone_joined(j, c, peer, e);
+	if (setns(own, CLONE_NEWPID) < 0 && rc >= 0)
+		rc = err_sys(e, errno, NULL, "returning to our own pid namespace");
+	return rc;
+}
+
+static int prepare(struct joining *j, struct err *e)
+{
+	struct ns_exec *x = j->x;
+	const struct spec_seccomp *filter = &x->spec->linux_.seccomp;
+	int rc = ns_accept_process(x->spec, x->process, "", e);
+
+	j->p = (struct ns_process){.spec = x->spec,
+				   .process = x->process,
+				   .root = -1,
+				   .procfs = -1,
+				   .preserve_fds = x->preserve_fds};
+	ns_caps_resolve(&x->process->capabilities, &j->p.caps);
+	if (rc >= 0 && filter->set)
+		rc = ns_filter_compile(x->arena, filter, x->cache_dir, &j->p.filter, e);
+	return rc < 0 ? rc : compare(j, e);
+}
+
+int ns_exec_spawn(struct ns_exec *x, struct ns_child *ret_child, struct err *e)
+{
+	struct joining j = {.x = x};
+	struct ns_child c = {.pid = -1, .pidfd = -1, .sync = -1};
+	int sync[2];
+	int rc = prepare(&j, e);
+
+	if (rc >= 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) /* (1) */
+		rc = err_sys(e, errno, NULL, "hiding from ptrace");
+	if (rc >= 0)
+		rc = sync_pair(sync, e);
+	if (rc < 0)
+		return rc;
+	j.sync = sync[1];
+	rc = clone_in_pid_ns(&j, &c, sync[0], e);
+	fd_close(&sync[1]);
+	if (rc < 0) {
+		if (c.pid > 0)
+			(void)kill(c.pid, SIGKILL);
+		fd_close(&c.pidfd);
+		fd_close(&sync[0]);
+		return rc;
+	}
+	c.sync = sync[0];
+	*ret_child = c;
+	return 0;
+}

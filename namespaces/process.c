@@ -1,0 +1,328 @@
+/* namespaces/process.c: from a privileged child to the spec's process, in one order.
+ *
+ * Invariants
+ *  1. What needs privilege comes before the identity changes; the filter comes last when
+ *     no_new_privs allows it, and before the capabilities go when it doesn't.
+ *  2. Nothing after the filter but what every sane profile allows (execve).
+ *  3. cwd is entered as the final user and must lie within the root (CVE-2024-21626).
+ */
+#include "namespaces/process.h"
+
+#include "common/fd.h"
+#include "common/proc.h"
+#include "common/sys.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/ioprio.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int do_keyring(struct ns_process *p, struct err *e)
+{
+	if (p->no_new_keyring)
+		return 0;
+	/* A kernel without keyrings (ENOSYS) or a filter over us (EPERM) is no reason to fail. */
+	if (sys_keyctl_join(NULL) < 0 && errno != ENOSYS && errno != EPERM && errno != EACCES &&
+	    errno != EDQUOT)
+		return err_sys(e, errno, NULL, "joining a new session keyring");
+	return 0;
+}
+
+static int do_oom(struct ns_process *p, struct err *e)
+{
+	char text[32];
+
+	if (!p->process->oom_score_adj.set)
+		return 0;
+	snprintf(text, sizeof(text), "%d", (int)p->process->oom_score_adj.v);
+	return proc_write(p->procfs, "self/oom_score_adj", text, e);
+}
+
+static int do_rlimits(struct ns_process *p, struct err *e)
+{
+	for (size_t i = 0; i < p->process->rlimits.n; i++) {
+		const struct spec_rlimit *r = &p->process->rlimits.items[i];
+		struct rlimit lim = {r->soft, r->hard};
+		if (setrlimit((__rlimit_resource_t)r->resource, &lim) < 0)
+			return err_sys(e, errno, NULL, "setting %s to %llu/%llu", r->type,
+				       (unsigned long long)r->soft, (unsigned long long)r->hard);
+	}
+	return 0;
+}
+
+static const struct {
+	const char *word;
+	unsigned value;
+} policies[] = {{"SCHED_OTHER", SCHED_OTHER}, {"SCHED_FIFO", SCHED_FIFO},
+		{"SCHED_RR", SCHED_RR},	      {"SCHED_BATCH", SCHED_BATCH},
+		{"SCHED_ISO", 4},	      {"SCHED_IDLE", SCHED_IDLE},
+		{"SCHED_DEADLINE", 6}},
+  sched_flags[] = {{"SCHED_FLAG_RESET_ON_FORK", 0x01}, {"SCHED_FLAG_RECLAIM", 0x02},
+		   {"SCHED_FLAG_DL_OVERRUN", 0x04},    {"SCHED_FLAG_KEEP_POLICY", 0x08},
+		   {"SCHED_FLAG_KEEP_PARAMS", 0x10},   {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
+		   {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40}};
+
+/* sched_setattr(2); the C library has no type for it, and the kernel's header clashes with sched.h. */
+struct sched_attr {
+	uint32_t size, sched_policy;
+	uint64_t sched_flags;
+	int32_t sched_nice;
+	uint32_t sched_priority;
+	uint64_t sched_runtime, sched_deadline, sched_period;
+	uint32_t sched_util_min, sched_util_max;
+};
+
+static int do_scheduler(struct ns_process *p, struct err *e)
+{
+	const struct spec_scheduler *s = &p->process->scheduler;
+	struct sched_attr attr = {.size = sizeof(attr)};
+
+	if (!s->policy)
+		return 0;
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
+		if (strcmp(policies[i].word, s->policy) == 0)
+			attr.sched_policy = policies[i].value;
+	for (size_t f = 0; f < s->flags.n; f++)
+		for (size_t i = 0; i < sizeof(sched_flags) / sizeof(sched_flags[0]); i++)
+			if (strcmp(sched_flags[i].word, s->flags.items[f]) == 0)
+				attr.sched_flags |= sched_flags[i].value;
+	attr.sched_nice = s->nice;
+	attr.sched_priority = (uint32_t)s->priority;
+	attr.sched_runtime = s->runtime;
+	attr.sched_deadline = s->deadline;
+	attr.sched_period = s->period;
+	if (sys_sched_setattr(0, &attr, 0) < 0)
+		return err_sys(e, errno, NULL, "setting the scheduler %s", s->policy);
+	return 0;
+}
+
+static int do_io_priority(struct ns_process *p, struct err *e)
+{
+	const struct spec_ioprio *io = &p->process->io_priority;
+	int class = IOPRIO_CLASS_BE;
+
+	if (!io->class)
+		return 0;
+	if (strcmp(io->class, "IOPRIO_CLASS_RT") == 0)
+		class = IOPRIO_CLASS_RT;
+	else if (strcmp(io->class, "IOPRIO_CLASS_IDLE") == 0)
+		class = IOPRIO_CLASS_IDLE;
+	if (sys_ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(class, io->priority)) < 0)
+		return err_sys(e, errno, NULL, "setting the I/O priority %s %d", io->class,
+			       io->priority);
+	return 0;
+}
+
+static int do_personality(struct ns_process *p, struct err *e)
+{
+	const char *domain = p->spec->linux_.personality.domain;
+
+	if (domain &&
+	    personality(strcmp(domain, "LINUX32") == 0 ? PER_LINUX32 : PER_LINUX) < 0)
+		return err_sys(e, errno, NULL, "setting the personality %s", domain);
+	return 0;
+}
+
+static int do_umask(struct ns_process *p, struct err *e)
+{
+	(void)e;
+	umask(p->process->user.umask.set ? (mode_t)p->process->user.umask.v : 022);
+	return 0;
+}
+
+static int do_filter_early(struct ns_process *p, struct err *e)
+{
+	return p->process->no_new_privileges ? 0 : ns_filter_load(&p->filter, e);
+}
+
+static int do_bounding(struct ns_process *p, struct err *e)
+{
+	return p->caps.set ? ns_caps_drop_bounding(&p->caps, e) : 0;
+}
+
+static int do_groups(struct ns_process *p, struct err *e)
+{
+	const struct spec_u32s *g = &p->process->user.additional_gids;
+
+	_Static_assert(sizeof(gid_t) == sizeof(uint32_t), "gid lists are passed as they are");
+	if (syscall(SYS_setgroups, g->n, g->items) == 0)
+		return 0;
+	/* A user namespace with setgroups denied can only have the groups it has. */
+	if (errno == EPERM && g->n == 0)
+		return 0;
+	return err_sys(e, errno, NULL, "setting %zu additional groups", g->n);
+}
+
+static int do_identity(struct ns_process *p, struct err *e)
+{
+	uint32_t uid = p->process->user.uid, gid = p->process->user.gid;
+
+	/* Without it the change of uid would clear the permitted set before caps are set. */
+	if (uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, NULL, "keeping capabilities over setuid");
+	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
+		return err_sys(e, errno, NULL, "becoming group %u", gid);
+	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return err_sys(e, errno, NULL, "becoming user %u", uid);
+	/* A change of identity made us dumpable again (prctl(2)). */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return 0;
+}
+
+static int do_cwd(struct ns_process *p, struct err *e)
+{
+	char at[PATH_MAX];
+
+	if (chdir(p->process->cwd) < 0)
+		return err_sys(e, errno, NULL, "changing to the working directory %s",
+			       p->process->cwd);
+	/* The raw call says "(unreachable)…" for a directory outside the root. */
+	if (syscall(SYS_getcwd, at, sizeof(at)) < 0 || at[0] != '/')
+		return err_set(e, ERR_EXEC, EPERM, NULL,
+			       "the working directory %s lies outside the container's root",
+			       p->process->cwd);
+	return 0;
+}
+
+static int do_caps(struct ns_process *p, struct err *e)
+{
+	return p->caps.set ? ns_caps_apply(&p->caps, e) : 0;
+}
+
+static int do_no_new_privs(struct ns_process *p, struct err *e)
+{
+	if (p->process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, NULL, "setting no_new_privs");
+	return 0;
+}
+
+static int do_filter_late(struct ns_process *p, struct err *e)
+{
+	return p->process->no_new_privileges ? ns_filter_load(&p->filter, e) : 0;
+}
+
+/* The order is (1). */
+static const struct {
+	const char *pointer;
+	const char *what;
+	int (*run)(struct ns_process *p, struct err *e);
+} steps[] = {
+	{"", "session keyring", do_keyring},
+	{"/process/oomScoreAdj", "oom_score_adj", do_oom},
+	{"/process/rlimits", "limits", do_rlimits},
+	{"/process/scheduler", "scheduler", do_scheduler},
+	{"/process/ioPriority", "I/O priority", do_io_priority},
+	{"/linux/personality", "personality", do_personality},
+	{"/process/user/umask", "umask", do_umask},
+	{"/linux/seccomp", "seccomp filter (early: no_new_privs is off)", do_filter_early},
+	{"/process/capabilities/bounding", "bounding set", do_bounding},
+	{"/process/user/additionalGids", "groups", do_groups},
+	{"/process/user", "identity", do_identity},
+	{"/process/cwd", "working directory", do_cwd},
+	{"/process/capabilities", "capabilities", do_caps},
+	{"/process/noNewPrivileges", "no_new_privs", do_no_new_privs},
+	{"/linux/seccomp", "seccomp filter", do_filter_late},
+};
+
+int ns_plan_process(struct plan *p, const struct spec *s, struct err *e)
+{
+	if (!s->has_process)
+		return 0;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct plan_step step = {.stage = PLAN_PROCESS,
+					 .room = PLAN_NS,
+					 .what = steps[i].what,
+					 .pointer = steps[i].pointer};
+		int rc = plan_add(p, &step, e);
+		if (rc < 0)
+			return rc;
+	}
+	struct plan_step run = {.stage = PLAN_PROCESS,
+				.room = PLAN_NS,
+				.what = "exec",
+				.pointer = "/process/args",
+				.detail = s->process.args.items[0]};
+	return plan_add(p, &run, e);
+}
+
+int ns_process_apply(struct ns_process *p, struct err *e)
+{
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int rc = steps[i].run(p, e);
+		if (rc >= 0)
+			continue;
+		if (!e->where[0])
+			snprintf(e->where, sizeof(e->where), "%s", steps[i].pointer);
+		return rc;
+	}
+	return 0;
+}
+
+/* HOME from the container's passwd when the spec gives none, as login(1) would. */
+static int make_env(struct arena *a, struct ns_process *p, struct err *e)
+{
+	const struct spec_strings *env = &p->process->env;
+	bool home = false;
+
+	p->env = arena_array(a, env->n + 2, sizeof(*p->env));
+	if (!p->env)
+		return err_sys(e, ENOMEM, NULL, "building the environment");
+	for (size_t i = 0; i < env->n; i++) {
+		p->env[i] = env->items[i];
+		home = home || strncmp(env->items[i], "HOME=", 5) == 0;
+	}
+	if (!home)
+		p->env[env->n] =
+			arena_printf(a, "HOME=%s", ns_user_home(a, p->root, p->process->user.uid));
+	return 0;
+}
+
+/* Handlers go away with execve; what is ignored stays. Engines ignore SIGPIPE, and a shell in the
+ * container would inherit that. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+}
+
+/* 0, 1, 2 and the preserved ones reach the program, nothing else (ns.h invariant 2). */
+static int leave_fds(const struct ns_process *p, struct err *e)
+{
+	return fd_cloexec_from(3 + p->preserve_fds, e);
+}
+
+int ns_process_exec(struct arena *a, struct ns_process *p, struct err *e)
+{
+	int rc = make_env(a, p, e);
+	char **argv = arena_array(a, p->process->args.n + 1, sizeof(*argv));
+
+	if (rc < 0)
+		return rc;
+	if (!argv)
+		return err_sys(e, ENOMEM, NULL, "building the argument list");
+	for (size_t i = 0; i < p->process->args.n; i++)
+		argv[i] = (char *)(uintptr_t)p->process->args.items[i];
+	reset_signals();
+	rc = leave_fds(p, e);
+	if (rc >= 0)
+		rc = ns_process_apply(p, e);
+	if (rc < 0)
+		return rc;
+	execve(p->path, argv, (char **)(uintptr_t)p->env);
+	rc = errno;
+	return err_set(e, ERR_EXEC, rc, "/process/args/0", "exec %s: %s", p->path, err_reason(rc));
+}

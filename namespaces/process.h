@@ -1,0 +1,66 @@
+/* namespaces/process.h: a process about to become the container's program: shared by the first
+ * process and by exec. */
+#ifndef RF_NAMESPACES_PROCESS_H
+#define RF_NAMESPACES_PROCESS_H
+
+#include "namespaces/internal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ns_caps {
+	bool set; /* the spec has the object; else capabilities are left as they are */
+	uint64_t bounding, effective, permitted, inheritable, ambient;
+};
+
+/* What the steps of PLAN_PROCESS need. Filled once, before the process gives up anything. */
+struct ns_process {
+	const struct spec *spec;
+	const struct spec_process *process;
+	struct ns_filter filter;
+	struct ns_caps caps;
+	int root;   /* O_PATH of the container's root */
+	int procfs; /* own procfs, or -1 */
+	unsigned preserve_fds;
+	bool no_new_keyring;
+	const char *path; /* args[0] resolved, by ns_process_resolve */
+	const char **env; /* NULL-terminated, HOME added when it was missing */
+};
+
+/* caps.c */
+void ns_caps_resolve(const struct spec_caps *caps, struct ns_caps *ret_caps);
+int ns_caps_drop_bounding(const struct ns_caps *caps, struct err *e);
+int ns_caps_apply(const struct ns_caps *caps, struct err *e);
+
+/* command.c: args[0] → a path, as execvp would with the spec's PATH; texts that engines match */
+int ns_process_resolve(struct arena *a, struct ns_process *p, struct err *e);
+
+/* user.c */
+/* Home of a uid from /etc/passwd in the root, or "/" when it has none. Never fails. */
+const char *ns_user_home(struct arena *a, int root, uint32_t uid);
+
+/* process.c */
+/* Runs every step in order. After it the process is what the spec says; only execve is left. */
+int ns_process_apply(struct ns_process *p, struct err *e);
+/* apply + descriptors + execve. Returns only on failure. */
+int ns_process_exec(struct arena *a, struct ns_process *p, struct err *e);
+
+/* terminal.c */
+/* Opens a pty of the container's devpts, makes the slave the controlling terminal on 0, 1, 2.
+ * *ret_master is owned by the caller, ret_name (at least 32 bytes) its path in the container. */
+int ns_terminal_open(const struct ns_process *p, int *ret_master, char *ret_name, size_t size,
+		     struct err *e);
+/* Puts the slave (descriptor 0) on /dev/console of the container. */
+int ns_terminal_console(int root, struct err *e);
+/* Hands the master to the console socket, or to the runtime over the pair. */
+int ns_terminal_deliver(int master, const char *name, int console_fd, int sync, struct err *e);
+
+/* seccomp.c, seccomp_cache.c */
+/* True when the cache held the program: its code is then in the arena. Any trouble: false. */
+bool ns_filter_cached(struct arena *a, const struct spec_seccomp *s, const char *cache_dir,
+		      struct ns_filter *f);
+/* Keeps a compiled program. Best effort: a cache that can't be written costs time, nothing else. */
+void ns_filter_keep(const struct spec_seccomp *s, const char *cache_dir, const struct ns_filter *f);
+int ns_filter_load(const struct ns_filter *f, struct err *e);
+
+#endif

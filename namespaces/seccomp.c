@@ -1,0 +1,255 @@
+/* namespaces/seccomp.c: linux.seccomp → a BPF program, by libseccomp (seccomp(2)).
+ *
+ * Invariants
+ *  1. Compiled by the runtime's process, before the child exists; the child only loads bytes.
+ *  2. A system call name that libseccomp doesn't know can't be called by that name either: it is
+ *     skipped, as the spec's default action covers it.
+ *  3. Only architectures that this kernel can run are compiled in: each costs compile time.
+ */
+#include "namespaces/process.h"
+
+#include "common/fd.h"
+#include "common/file.h"
+#include "common/str.h"
+#include "common/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+struct word {
+	const char *word;
+	uint32_t value;
+};
+
+static const struct word actions[] = {
+	{"SCMP_ACT_KILL", SCMP_ACT_KILL},
+	{"SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD},
+	{"SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS},
+	{"SCMP_ACT_TRAP", SCMP_ACT_TRAP},
+	{"SCMP_ACT_ERRNO", SCMP_ACT_ERRNO(0)},
+	{"SCMP_ACT_TRACE", SCMP_ACT_TRACE(0)},
+	{"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW},
+	{"SCMP_ACT_LOG", SCMP_ACT_LOG},
+};
+
+static const struct word operators[] = {
+	{"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT},
+	{"SCMP_CMP_LE", SCMP_CMP_LE}, {"SCMP_CMP_EQ", SCMP_CMP_EQ},
+	{"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT},
+	{"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
+};
+
+/* Those that an x86-64 kernel runs. */
+static const struct word archs[] = {
+	{"SCMP_ARCH_X86_64", SCMP_ARCH_X86_64},
+	{"SCMP_ARCH_X86", SCMP_ARCH_X86},
+	{"SCMP_ARCH_X32", SCMP_ARCH_X32},
+};
+
+static const struct word flags[] = {
+	{"SECCOMP_FILTER_FLAG_TSYNC", 0}, /* one thread: nothing to synchronise */
+	{"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
+	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const struct word *find(const struct word *table, size_t n, const char *word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(table[i].word, word))
+			return &table[i];
+	return NULL;
+}
+
+/* The action with its errno; the spec's default for ERRNO and TRACE is EPERM. */
+static int action_value(const char *word, const struct opt_u64 *errno_ret, uint32_t *ret_value,
+			const char *pointer, struct err *e)
+{
+	const struct word *w = find(actions, COUNT(actions), word);
+	uint32_t code = errno_ret->set ? (uint32_t)errno_ret->v : EPERM;
+
+	if (!w)
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, pointer,
+			       "the action %s isn't supported yet", word);
+	*ret_value = w->value;
+	if (w->value == SCMP_ACT_ERRNO(0))
+		*ret_value = SCMP_ACT_ERRNO(code);
+	else if (w->value == SCMP_ACT_TRACE(0))
+		*ret_value = SCMP_ACT_TRACE(code);
+	return 0;
+}
+
+static int add_rule(scmp_filter_ctx ctx, const struct spec_syscall *s, uint32_t action, int nr,
+		    struct err *e)
+{
+	struct scmp_arg_cmp cmp[6];
+	bool doubled = false;
+	unsigned seen = 0;
+	int rc = 0;
+
+	if (s->args.n > COUNT(cmp))
+		return err_set(e, ERR_SPEC, EINVAL, "/linux/seccomp/syscalls",
+			       "more than six argument conditions");
+	for (size_t i = 0; i < s->args.n; i++) {
+		const struct spec_seccomp_arg *a = &s->args.items[i];
+		const struct word *op = find(operators, COUNT(operators), a->op);
+		cmp[i] = (struct scmp_arg_cmp){a->index, (enum scmp_compare)op->value, a->value,
+					       a->value_two};
+		doubled = doubled || (seen >> a->index & 1);
+		seen |= 1u << a->index;
+	}
+	/* libseccomp takes one condition an argument: several on one are alternatives, a rule each. */
+	if (doubled)
+		for (size_t i = 0; i < s->args.n && rc == 0; i++)
+			rc = seccomp_rule_add_array(ctx, action, nr, 1, &cmp[i]);
+	else
+		rc = seccomp_rule_add_array(ctx, action, nr, (unsigned)s->args.n, cmp);
+	/* -EFAULT: the call doesn't exist on one of the architectures; -EEXIST: already so. */
+	if (rc == 0 || rc == -EEXIST || rc == -EFAULT)
+		return 0;
+	return err_sys(e, -rc, "/linux/seccomp/syscalls", "adding a rule for system call %d", nr);
+}
+
+static int add_syscall(scmp_filter_ctx ctx, const struct spec_syscall *s, uint32_t dflt,
+		       struct err *e)
+{
+	uint32_t action;
+	int rc = action_value(s->action, &s->errno_ret, &action, "/linux/seccomp/syscalls", e);
+
+	if (rc < 0 || action == dflt) /* the default does it already; libseccomp would refuse */
+		return rc;
+	for (size_t i = 0; i < s->names.n && rc == 0; i++) {
+		int nr = seccomp_syscall_resolve_name(s->names.items[i]);
+		if (nr != __NR_SCMP_ERROR)
+			rc = add_rule(ctx, s, action, nr, e);
+	}
+	return rc;
+}
+
+static int add_archs(scmp_filter_ctx ctx, const struct spec_seccomp *s, struct err *e)
+{
+	bool native = s->architectures.n == 0;
+
+	for (size_t i = 0; i < s->architectures.n; i++) {
+		const struct word *w = find(archs, COUNT(archs), s->architectures.items[i]);
+		if (!w)
+			continue; /* (3) */
+		native = native || w->value == seccomp_arch_native();
+		int rc = seccomp_arch_add(ctx, w->value);
+		if (rc < 0 && rc != -EEXIST)
+			return err_sys(e, -rc, "/linux/seccomp/architectures", "adding %s", w->word);
+	}
+	if (!native)
+		(void)seccomp_arch_remove(ctx, seccomp_arch_native());
+	return 0;
+}
+
+/* The program's bytes, through a memory file: libseccomp writes to a descriptor. */
+static int export(struct arena *a, scmp_filter_ctx ctx, struct ns_filter *ret_filter, struct err *e)
+{
+	auto_fd fd = memfd_create("seccomp", MFD_CLOEXEC);
+	int rc = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
+	off_t len = rc < 0 ? 0 : lseek(fd, 0, SEEK_END);
+
+	if (rc < 0)
+		return err_sys(e, -rc, "/linux/seccomp", "compiling the filter");
+	if (len <= 0 || (size_t)len % sizeof(struct sock_filter) ||
+	    (size_t)len / sizeof(struct sock_filter) > BPF_MAXINSNS)
+		return err_set(e, ERR_SPEC, E2BIG, "/linux/seccomp",
+			       "the filter has more than %d instructions", BPF_MAXINSNS);
+	void *code = arena_alloc(a, (size_t)len);
+	if (!code || pread(fd, code, (size_t)len, 0) != len)
+		return err_sys(e, ENOMEM, "/linux/seccomp", "keeping the filter");
+	ret_filter->code = code;
+	ret_filter->n = (unsigned short)((size_t)len / sizeof(struct sock_filter));
+	return 0;
+}
+
+static int compile(struct arena *a, const struct spec_seccomp *s, scmp_filter_ctx ctx,
+		   uint32_t dflt, struct ns_filter *ret_filter, struct err *e)
+{
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
+	int rc = add_archs(ctx, s, e);
+	for (size_t i = 0; i < s->syscalls.n && rc == 0; i++)
+		rc = add_syscall(ctx, &s->syscalls.items[i], dflt, e);
+	return rc < 0 ? rc : export(a, ctx, ret_filter, e);
+}
+
+int ns_filter_compile(struct arena *a, const struct spec_seccomp *s, const char *cache_dir,
+		      struct ns_filter *ret_filter, struct err *e)
+{
+	struct ns_filter out = {.set = true};
+	uint32_t dflt;
+	int rc = action_value(s->default_action, &s->default_errno_ret, &dflt,
+			      "/linux/seccomp/defaultAction", e);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < s->flags.n; i++) {
+		const struct word *w = find(flags, COUNT(flags), s->flags.items[i]);
+		if (!w)
+			return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/seccomp/flags",
+				       "%s isn't supported yet", s->flags.items[i]);
+		out.flags |= w->value;
+	}
+	if (ns_filter_cached(a, s, cache_dir, &out)) {
+		*ret_filter = out;
+		return 0;
+	}
+	scmp_filter_ctx ctx = seccomp_init(dflt);
+	if (!ctx)
+		return err_sys(e, ENOMEM, "/linux/seccomp", "compiling the filter");
+	rc = compile(a, s, ctx, dflt, &out, e);
+	seccomp_release(ctx);
+	if (rc < 0)
+		return rc;
+	ns_filter_keep(s, cache_dir, &out);
+	*ret_filter = out;
+	return 0;
+}
+
+int ns_filter_load(const struct ns_filter *f, struct err *e)
+{
+	struct sock_fprog prog = {.len = f->n, .filter = (struct sock_filter *)(uintptr_t)f->code};
+
+	if (!f->set)
+		return 0;
+	if (sys_seccomp(SECCOMP_SET_MODE_FILTER, f->flags, &prog) < 0)
+		return err_sys(e, errno, "/linux/seccomp", "loading the filter");
+	return 0;
+}
+
+/* What features and info say; made from the tables above. */
+const char *const *ns_seccomp_words(const char *which)
+{
+	static const char *lists[4][16];
+	static const struct {
+		const char *name;
+		const struct word *table;
+		size_t n;
+	} sets[] = {{"actions", actions, COUNT(actions)},
+		    {"operators", operators, COUNT(operators)},
+		    {"archs", archs, COUNT(archs)},
+		    {"knownFlags", flags, COUNT(flags)}};
+
+	if (str_eq(which, "supportedFlags"))
+		which = "knownFlags";
+	for (size_t s = 0; s < COUNT(sets); s++) {
+		if (!str_eq(which, sets[s].name))
+			continue;
+		for (size_t i = 0; i < sets[s].n; i++)
+			lists[s][i] = sets[s].table[i].word;
+		return lists[s];
+	}
+	return lists[3] + 15; /* an empty list */
+}

@@ -1,0 +1,160 @@
+/* runtime/container.h: one container in hand, and what the files of this room share.
+ *
+ * Invariants
+ *  1. A struct rt_container lives for one verb; rt_close frees all of it.
+ *  2. A verb that changes something holds the lock (flock on the container's directory) while it
+ *     does. `state`, `list`, `kill` and `exec` take none: state.json is replaced by rename, and a
+ *     process is named by pid and start time.
+ *  3. Hooks of the runtime's side that run after the program started run without the lock, so
+ *     that they may call the runtime on their own container.
+ */
+#ifndef RF_RUNTIME_CONTAINER_H
+#define RF_RUNTIME_CONTAINER_H
+
+#include "cgroups/cgroup.h"
+#include "common/fd.h"
+#include "runtime/backend.h"
+#include "runtime/journal.h"
+#include "runtime/runtime.h"
+#include "runtime/store.h"
+
+/* The first process, as far as this process of ours made it. */
+struct rt_proc {
+	pid_t pid;
+	int pidfd;
+	int sync;   /* our end of the pair: START goes here when there is no start socket */
+	int master; /* pty, or -1 */
+	bool child; /* ours to reap */
+};
+
+struct rt_container {
+	const struct rt_env *env;
+	struct arena own;
+	struct arena *arena; /* &own, or the caller's (explain) */
+	const char *id;
+	int root, dir; /* the state root, our directory in it */
+	struct st_journal journal;
+	struct st_doc doc;
+	bool has_doc;  /* state.json was there */
+	bool one_shot; /* run: START goes over the pair, no socket is made */
+	bool rootless;
+	bool locked, destroyed;
+	unsigned preserve_fds; /* what rt_preserve_fds found */
+	struct spec *spec;
+	const char *config; /* text of config.json */
+	size_t config_len;
+	const struct be_ops *ops;
+	struct cg_layout *layout; /* discovered on first use */
+	struct cg_group *group;
+	struct rt_proc proc;
+};
+
+#define auto_container __attribute__((cleanup(rt_close))) struct rt_container
+
+enum rt_open_flags {
+	RT_OPEN_LOCK = 1,    /* hold the lock */
+	RT_OPEN_PARTIAL = 2, /* a half-made one will do: has_doc may be false */
+	RT_OPEN_FORCE = 4,   /* with LOCK: end the process of whoever holds it rather than wait */
+};
+
+/* container.c */
+void rt_init(struct rt_container *c, const struct rt_env *env, const char *id);
+int rt_open(struct rt_container *c, const struct rt_env *env, const char *id, unsigned flags,
+	    struct err *e);
+void rt_close(struct rt_container *c);
+/* The saved copy of config.json, parsed once. */
+int rt_load_spec(struct rt_container *c, struct err *e);
+/* The control group that state.json names. */
+int rt_load_group(struct rt_container *c, struct err *e);
+int rt_relock(struct rt_container *c, struct err *e);
+void rt_unlock(struct rt_container *c);
+int rt_save_doc(struct rt_container *c, struct err *e);
+bool rt_is_rootless(const struct rt_env *env);
+
+/* id.c */
+int rt_check_id(const char *id, struct err *e);
+
+/* state.c */
+void rt_fill_info(const struct rt_container *c, enum rt_status status, struct rt_info *ret_info);
+/* As rt_state_json for a hook, at the given status and pid. */
+void rt_hook_state(const struct rt_container *c, enum rt_status status, pid_t pid,
+		   struct strbuf *out);
+
+/* status.c */
+enum rt_event {
+	RT_EV_START,
+	RT_EV_EXEC,
+	RT_EV_KILL,
+	RT_EV_PAUSE,
+	RT_EV_RESUME,
+	RT_EV_UPDATE,
+	RT_EV_PIDS,
+	RT_EV_DELETE,
+	RT_EVENTS
+};
+int rt_status(struct rt_container *c, enum rt_status *ret_status, struct err *e);
+/* ERR_STATE with the text of the table when the status forbids the event. */
+int rt_allow(const char *id, enum rt_status s, enum rt_event ev, struct err *e);
+/* The process that state.json names, as a pidfd that is surely it. -ESRCH when it is gone. */
+int rt_pidfd(pid_t pid, uint64_t ticks, int *ret_pidfd, struct err *e);
+/* Kills (when kill) and waits for the end of a process; reaps it when it is our child. */
+int rt_end(int pidfd, bool kill, struct err *e);
+
+/* hooks.c: `kind` is the property's name; the state document goes to standard input. All of them
+ * in order, stops at the first failure: ERR_HOOK. */
+int rt_hooks(const struct spec_hook_list *l, const char *kind, const struct strbuf *state,
+	     struct err *e);
+/* poststop: failures are told to env->warn and go on. */
+void rt_hooks_poststop(struct rt_container *c);
+
+/* create.c */
+/* Parsed, checked, accepted; nothing made yet. */
+int rt_prepare(struct rt_container *c, const struct rt_create *how, struct err *e);
+int rt_make(struct rt_container *c, const struct rt_create *how, struct err *e);
+/* delete.c: ends it, undoes the journal, poststop hooks, removes the directory. */
+int rt_destroy(struct rt_container *c, struct err *e);
+/* After a failure: destroys, keeping the first error. Returns rc. */
+int rt_unwind(struct rt_container *c, int rc);
+/* start.c: `c` is locked; released before poststart hooks. */
+int rt_start_open(struct rt_container *c, struct err *e);
+int rt_write_pid_file(const char *path, pid_t pid, struct err *e);
+/* Terminal and console socket must fit together. */
+int rt_check_console(bool terminal, bool detach, const char *console_socket, struct err *e);
+/* Descriptors 3 … 3 + n - 1 must be open. With LISTEN_FDS meant for us, more of them and the
+ * variables for the process. */
+int rt_preserve_fds(struct arena *a, struct spec_process *p, unsigned asked, unsigned *ret_n,
+		    struct err *e);
+
+/* foreground.c: lends our terminal and our signals to a process until it ends. */
+struct rt_foreground {
+	int pidfd;
+	pid_t pid;
+	int master;  /* owned by the caller, -1: no terminal */
+	int signals; /* signalfd from rt_signals_hold */
+	bool size_set; /* the spec chose the size of the terminal */
+};
+/* Blocks the signals that are to be forwarded; *ret_fd reads them. */
+int rt_signals_hold(int *ret_fd, struct err *e);
+int rt_foreground(struct rt_foreground *f, struct err *e);
+
+/* user.c: names of the passwd(5) and group(5) files given as text. */
+bool rt_passwd_name(const char *text, uint32_t uid, char *buf, size_t size);
+/* "uid[:gid]" or names. NULL texts: numbers only. The gid of a number alone stays as it is. */
+int rt_parse_user(const char *word, const char *passwd, const char *group, struct spec_user *u,
+		  struct err *e);
+
+/* socket.c: unix sockets at paths longer than an address holds. */
+int rt_socket_listen(int dir, const char *name, int *ret_fd, struct err *e);
+int rt_socket_connect(int dir, const char *name, int type, int *ret_fd, struct err *e);
+int rt_console_connect(const char *path, int *ret_fd, struct err *e);
+
+/* shared.c, shared_exec.c */
+extern const struct be_ops be_shared;
+int be_shared_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid,
+		   int *ret_pidfd, int *ret_master, struct err *e);
+int be_shared_create(struct rt_container *c, const struct rt_create *how, struct err *e);
+int be_shared_plan(struct rt_container *c, struct plan *p, struct err *e);
+/* undo.c: the journal backwards. */
+int rt_undo(struct rt_container *c, struct err *e);
+
+#endif

@@ -1,0 +1,30 @@
+/* runtime/pause.c: stops and thaws all processes of a container. The mark in state.json is set
+ * before and cleared after: it says where status has to look, not what is. */
+#include "runtime/container.h"
+
+static int mark(struct rt_container *c, bool paused, struct err *e)
+{
+	if (c->doc.paused == paused)
+		return 0;
+	c->doc.paused = paused;
+	return rt_save_doc(c, e);
+}
+
+int rt_pause(const struct rt_env *env, const char *id, bool pause, struct err *e)
+{
+	auto_container c;
+	enum rt_status status;
+	int rc = rt_open(&c, env, id, RT_OPEN_LOCK, e);
+
+	if (rc == 0)
+		rc = rt_status(&c, &status, e);
+	if (rc == 0)
+		rc = rt_allow(id, status, pause ? RT_EV_PAUSE : RT_EV_RESUME, e);
+	if (rc == 0 && pause)
+		rc = mark(&c, true, e);
+	if (rc == 0)
+		rc = c.ops->pause(&c, pause, e);
+	if (rc == 0 && !pause)
+		rc = mark(&c, false, e);
+	return rc;
+}

@@ -1,0 +1,71 @@
+/* runtime/run.c: create and start in one; in the foreground also wait and delete. */
+#include "runtime/container.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static int start_one_shot(struct rt_container *c, const struct rt_create *how, struct err *e)
+{
+	int rc = rt_start_open(c, e);
+
+	if (rc == 0)
+		return 0;
+	if (how->pid_file)
+		(void)unlink(how->pid_file);
+	struct err ignored;
+	if (!c->destroyed && rt_relock(c, &ignored) == 0)
+		rt_unwind(c, rc);
+	return rc;
+}
+
+static int finish(struct rt_container *c, struct err *e)
+{
+	int rc = rt_relock(c, e);
+
+	if (rc == -ENOENT) /* somebody deleted it when it had ended */
+		return 0;
+	return rc < 0 ? rc : rt_destroy(c, e);
+}
+
+static int wait_and_delete(struct rt_container *c, const struct rt_create *how, int signals,
+			   struct err *e)
+{
+	const struct spec_process *p = &c->spec->process;
+	struct rt_foreground f = {
+		.pidfd = c->proc.pidfd,
+		.pid = c->proc.pid,
+		.master = c->proc.master,
+		.signals = signals,
+		.size_set = p->console_height.set && p->console_width.set,
+	};
+	int code = rt_foreground(&f, e);
+
+	if (how->keep)
+		return code;
+	struct err other;
+	int rc = finish(c, code < 0 ? &other : e);
+	return code < 0 ? code : rc < 0 ? rc : code;
+}
+
+int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e)
+{
+	auto_container c;
+	auto_fd signals = -1;
+
+	rt_init(&c, env, how->id);
+	c.one_shot = true;
+	if (!how->detach && !how->no_subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, NULL, "becoming the reaper of orphans");
+	int rc = rt_make(&c, how, e);
+	/* After the clone: the program must not inherit the blocked signals. */
+	if (rc == 0 && !how->detach) {
+		rc = rt_signals_hold(&signals, e);
+		if (rc < 0)
+			rt_unwind(&c, rc);
+	}
+	if (rc == 0)
+		rc = start_one_shot(&c, how, e);
+	return rc < 0 || how->detach ? rc : wait_and_delete(&c, how, signals, e);
+}

@@ -1,0 +1,91 @@
+/* runtime/undo.c: undoes a journal, the last record first. Every kind is one line of the table;
+ * each is idempotent and succeeds when its effect isn't there. A failure doesn't keep the older
+ * records from being undone; the first one is returned, and the journal stays for another try. */
+#include "common/sync.h"
+#include "runtime/container.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int undo_pid(struct rt_container *c, const char *arg, struct err *e)
+{
+	auto_fd fd = -1;
+	unsigned long long ticks;
+	int pid;
+
+	(void)c;
+	if (sscanf(arg, "%d %llu", &pid, &ticks) != 2)
+		return err_set(e, ERR_INTERNAL, EINVAL, "journal", "damaged record \"pid %s\"",
+			       arg);
+	int rc = rt_pidfd(pid, ticks, &fd, e);
+	if (rc == -ESRCH)
+		return 0;
+	return rc < 0 ? rc : rt_end(fd, true, e);
+}
+
+static int undo_cgroup(struct rt_container *c, const char *arg, struct err *e)
+{
+	return cg_undo(c->arena, arg, e);
+}
+
+/* Between the clone and the record of its pid a runtime can be killed, and the process wait at the
+ * socket, with no name in the journal. It takes anything but START for an end. */
+static int undo_socket(struct rt_container *c, const char *arg, struct err *e)
+{
+	auto_fd sock = -1;
+	struct err why = {0}, ignored;
+	struct sync_msg m;
+	int rc = rt_socket_connect(c->dir, arg, SOCK_SEQPACKET, &sock, e);
+
+	if (rc == -ENOENT || rc == -ECONNREFUSED)
+		return 0;
+	if (rc < 0)
+		return rc;
+	err_set(&why, ERR_STATE, ECANCELED, NULL, "deleted before its start");
+	if (sync_send_error(sock, &why) == 0)
+		while (sync_recv(sock, &m, NULL, &ignored) > 0)
+			continue;
+	return 0;
+}
+
+static const struct {
+	const char *kind;
+	int (*undo)(struct rt_container *c, const char *arg, struct err *e);
+} kinds[] = {
+	{"pid", undo_pid},
+	{"cgroup", undo_cgroup},
+	{"socket", undo_socket},
+};
+
+static int undo_one(struct rt_container *c, const struct st_record *r, struct err *e)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].kind, r->kind) == 0)
+			return kinds[i].undo(c, r->arg, e);
+	return err_set(e, ERR_INTERNAL, EINVAL, "journal", "unknown record \"%s\"", r->kind);
+}
+
+int rt_undo(struct rt_container *c, struct err *e)
+{
+	struct st_record *r;
+	struct err later;
+	size_t n;
+	int first = st_journal_read(c->dir, c->arena, &r, &n, e);
+	bool pid_known = false;
+
+	if (first < 0)
+		return first;
+	for (size_t i = 0; i < n; i++)
+		pid_known = pid_known || strcmp(r[i].kind, "pid") == 0;
+	for (size_t i = 0; i < n; i++) {
+		/* Once the pid is known the socket says nothing that it doesn't. */
+		if (pid_known && strcmp(r[i].kind, "socket") == 0)
+			continue;
+		int rc = undo_one(c, &r[i], first < 0 ? &later : e);
+		if (rc < 0 && first == 0)
+			first = rc;
+	}
+	return first;
+}

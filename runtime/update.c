@@ -1,0 +1,16 @@
+/* runtime/update.c: new limits for a container that lives. */
+#include "runtime/container.h"
+
+int rt_update(const struct rt_env *env, const char *id, const struct spec_resources *r,
+	      struct err *e)
+{
+	auto_container c;
+	enum rt_status status;
+	int rc = rt_open(&c, env, id, RT_OPEN_LOCK, e);
+
+	if (rc == 0)
+		rc = rt_status(&c, &status, e);
+	if (rc == 0)
+		rc = rt_allow(id, status, RT_EV_UPDATE, e);
+	return rc < 0 ? rc : c.ops->update(&c, r, e);
+}

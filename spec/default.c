@@ -1,0 +1,184 @@
+/* spec/default.c: the default config.json, in the shape of runc-spec(8).
+ *
+ * Tables in the order in which they are written; tools compare this document
+ * byte by byte, so order, indentation and the host name are part of the promise.
+ */
+#include "spec/json.h"
+#include "spec/spec.h"
+
+#include <errno.h>
+
+static const char *const caps[] = {"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE", NULL};
+static const char *const cap_sets[] = {"bounding", "effective", "permitted", "ambient", NULL};
+static const char *const env[] = {
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm", NULL};
+static const char *const args[] = {"sh", NULL};
+
+#define BOTH 3
+#define ROOTED 1
+#define ROOTLESS 2
+#define OPTIONS (const char *const[])
+
+static const struct {
+	int mode;
+	const char *destination, *type, *source;
+	const char *const *options;
+} mounts[] = {
+	{BOTH, "/proc", "proc", "proc", NULL},
+	{BOTH, "/dev", "tmpfs", "tmpfs",
+	 OPTIONS{"nosuid", "strictatime", "mode=755", "size=65536k", NULL}},
+	{ROOTED, "/dev/pts", "devpts", "devpts",
+	 OPTIONS{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5", NULL}},
+	{ROOTLESS, "/dev/pts", "devpts", "devpts",
+	 OPTIONS{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", NULL}},
+	{BOTH, "/dev/shm", "tmpfs", "shm",
+	 OPTIONS{"nosuid", "noexec", "nodev", "mode=1777", "size=65536k", NULL}},
+	{BOTH, "/dev/mqueue", "mqueue", "mqueue", OPTIONS{"nosuid", "noexec", "nodev", NULL}},
+	{ROOTED, "/sys", "sysfs", "sysfs", OPTIONS{"nosuid", "noexec", "nodev", "ro", NULL}},
+	{ROOTLESS, "/sys", "none", "/sys",
+	 OPTIONS{"rbind", "nosuid", "noexec", "nodev", "ro", NULL}},
+	{BOTH, "/sys/fs/cgroup", "cgroup", "cgroup",
+	 OPTIONS{"nosuid", "noexec", "nodev", "relatime", "ro", NULL}},
+};
+
+static const struct {
+	int mode;
+	const char *type;
+} namespaces[] = {
+	{BOTH, "pid"}, {ROOTED, "network"}, {BOTH, "ipc"},
+	{BOTH, "uts"}, {BOTH, "mount"},     {ROOTLESS, "user"},
+};
+
+static const char *const masked[] = {
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/proc/sched_debug",
+	"/sys/firmware",
+	"/proc/scsi",
+	NULL,
+};
+static const char *const readonly[] = {"/proc/bus",           "/proc/fs", "/proc/irq", "/proc/sys",
+				       "/proc/sysrq-trigger", NULL};
+
+static void put_strings(struct json_out *o, const char *key, const char *const *items)
+{
+	json_arr_open(o, key);
+	for (; *items; items++)
+		json_put_str(o, NULL, *items);
+	json_arr_close(o);
+}
+
+static void put_process(struct json_out *o)
+{
+	json_obj_open(o, "process");
+	json_put_bool(o, "terminal", true);
+	json_obj_open(o, "user");
+	json_put_u64(o, "uid", 0);
+	json_put_u64(o, "gid", 0);
+	json_obj_close(o);
+	put_strings(o, "args", args);
+	put_strings(o, "env", env);
+	json_put_str(o, "cwd", "/");
+	json_obj_open(o, "capabilities");
+	for (size_t i = 0; cap_sets[i]; i++)
+		put_strings(o, cap_sets[i], caps);
+	json_obj_close(o);
+	json_arr_open(o, "rlimits");
+	json_obj_open(o, NULL);
+	json_put_str(o, "type", "RLIMIT_NOFILE");
+	json_put_u64(o, "hard", 1024);
+	json_put_u64(o, "soft", 1024);
+	json_obj_close(o);
+	json_arr_close(o);
+	json_put_bool(o, "noNewPrivileges", true);
+	json_obj_close(o);
+}
+
+static void put_mounts(struct json_out *o, int mode)
+{
+	json_arr_open(o, "mounts");
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		if (!(mounts[i].mode & mode))
+			continue;
+		json_obj_open(o, NULL);
+		json_put_str(o, "destination", mounts[i].destination);
+		json_put_str(o, "type", mounts[i].type);
+		json_put_str(o, "source", mounts[i].source);
+		if (mounts[i].options)
+			put_strings(o, "options", mounts[i].options);
+		json_obj_close(o);
+	}
+	json_arr_close(o);
+}
+
+static void put_id_map(struct json_out *o, const char *key, uint32_t host)
+{
+	json_arr_open(o, key);
+	json_obj_open(o, NULL);
+	json_put_u64(o, "containerID", 0);
+	json_put_u64(o, "hostID", host);
+	json_put_u64(o, "size", 1);
+	json_obj_close(o);
+	json_arr_close(o);
+}
+
+/* Everything but the default devices is denied. */
+static void put_resources(struct json_out *o)
+{
+	json_obj_open(o, "resources");
+	json_arr_open(o, "devices");
+	json_obj_open(o, NULL);
+	json_put_bool(o, "allow", false);
+	json_put_str(o, "access", "rwm");
+	json_obj_close(o);
+	json_arr_close(o);
+	json_obj_close(o);
+}
+
+static void put_linux(struct json_out *o, int mode, uint32_t uid, uint32_t gid)
+{
+	json_obj_open(o, "linux");
+	if (mode == ROOTLESS) {
+		put_id_map(o, "uidMappings", uid);
+		put_id_map(o, "gidMappings", gid);
+	} else {
+		put_resources(o);
+	}
+	json_arr_open(o, "namespaces");
+	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
+		if (!(namespaces[i].mode & mode))
+			continue;
+		json_obj_open(o, NULL);
+		json_put_str(o, "type", namespaces[i].type);
+		json_obj_close(o);
+	}
+	json_arr_close(o);
+	put_strings(o, "maskedPaths", masked);
+	put_strings(o, "readonlyPaths", readonly);
+	json_obj_close(o);
+}
+
+int spec_write_default(struct strbuf *out, bool rootless, uint32_t uid, uint32_t gid)
+{
+	const int mode = rootless ? ROOTLESS : ROOTED;
+	struct json_out o;
+
+	json_out_init(&o, out, "\t");
+	json_obj_open(&o, NULL);
+	json_put_str(&o, "ociVersion", SPEC_VERSION);
+	put_process(&o);
+	json_obj_open(&o, "root");
+	json_put_str(&o, "path", "rootfs");
+	json_put_bool(&o, "readonly", true);
+	json_obj_close(&o);
+	json_put_str(&o, "hostname", "runc");
+	put_mounts(&o, mode);
+	put_linux(&o, mode, uid, gid);
+	json_obj_close(&o);
+	return out->failed ? -ENOMEM : 0;
+}
