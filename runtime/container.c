@@ -83,8 +83,8 @@ static int lock(struct rt_container *c, unsigned flags, struct err *e)
 {
 	if (!(flags & RT_OPEN_LOCK))
 		return 0;
-	int rc = flags & RT_OPEN_FORCE ? break_lock(c, e)
-				       : st_lock(c->root, c->id, c->dir, true, e);
+	int rc =
+		flags & RT_OPEN_FORCE ? break_lock(c, e) : st_lock(c->root, c->id, c->dir, true, e);
 	c->locked = rc == 0;
 	return rc;
 }

@@ -148,12 +148,8 @@ int rt_socket_listen(int dir, const char *name, int *ret_fd, struct err *e);
 int rt_socket_connect(int dir, const char *name, int type, int *ret_fd, struct err *e);
 int rt_console_connect(const char *path, int *ret_fd, struct err *e);
 
-/* shared.c, shared_exec.c */
+/* shared.c */
 extern const struct be_ops be_shared;
-int be_shared_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid,
-		   int *ret_pidfd, int *ret_master, struct err *e);
-int be_shared_create(struct rt_container *c, const struct rt_create *how, struct err *e);
-int be_shared_plan(struct rt_container *c, struct plan *p, struct err *e);
 /* undo.c: the journal backwards. */
 int rt_undo(struct rt_container *c, struct err *e);
 

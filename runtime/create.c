@@ -118,13 +118,13 @@ int rt_prepare(struct rt_container *c, const struct rt_create *how, struct err *
 static int check_launch(struct rt_container *c, const struct rt_create *how, struct err *e)
 {
 	if (!c->spec->has_process)
-		return err_set(e, ERR_SPEC, EINVAL, "/process", "is required to create a container");
+		return err_set(e, ERR_SPEC, EINVAL, "/process",
+			       "is required to create a container");
 	int rc = rt_check_console(c->spec->process.terminal, !c->one_shot || how->detach,
 				  how->console_socket, e);
 	if (rc < 0)
 		return rc;
-	return rt_preserve_fds(c->arena, &c->spec->process, how->preserve_fds, &c->preserve_fds,
-			       e);
+	return rt_preserve_fds(c->arena, &c->spec->process, how->preserve_fds, &c->preserve_fds, e);
 }
 
 /* Written once and never replaced, so no rename is needed: state.json commits it. */

@@ -57,7 +57,8 @@ void st_doc_write(const struct st_doc *d, struct strbuf *out)
 	if (d->annotations.n) {
 		json_obj_open(&o, "annotations");
 		for (size_t i = 0; i < d->annotations.n; i++)
-			json_put_str(&o, d->annotations.items[i].key, d->annotations.items[i].value);
+			json_put_str(&o, d->annotations.items[i].key,
+				     d->annotations.items[i].value);
 		json_obj_close(&o);
 	}
 	json_obj_close(&o);

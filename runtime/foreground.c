@@ -17,7 +17,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-static const int forwarded[] = {SIGHUP,	 SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM,
+static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM,  SIGTERM,
 				SIGCONT, SIGTSTP, SIGPWR,  SIGXCPU, SIGPROF, SIGVTALRM};
 
 static void held_set(sigset_t *set)

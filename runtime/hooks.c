@@ -158,9 +158,9 @@ static int verdict(pid_t pid, const char *name, const struct spec_hook *h, const
 static int supervise(pid_t pid, int out, const char *name, const struct spec_hook *h, struct err *e)
 {
 	int64_t limit = h->timeout.set && h->timeout.v > 0 ? h->timeout.v : 0;
-	int64_t deadline = !limit			? 0
+	int64_t deadline = !limit                     ? 0
 			   : limit > INT64_MAX / 2000 ? INT64_MAX
-							: now_ms() + limit * 1000;
+						      : now_ms() + limit * 1000;
 	auto_fd pidfd = pidfd_open(pid, 0);
 	struct tail t = {0};
 	struct err ignored;

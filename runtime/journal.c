@@ -34,8 +34,8 @@ int st_journal_append(struct st_journal *j, const char *record, struct err *e)
 	if (!*record || strchr(record, '\n'))
 		return err_set(e, ERR_INTERNAL, EINVAL, NAME, "a record must be one line");
 	if (j->fd < 0)
-		j->fd = openat(j->dir, NAME,
-			       O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		j->fd = openat(j->dir, NAME, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+			       0600);
 	if (j->fd < 0)
 		return err_sys(e, errno, NAME, "opening the journal");
 	struct iovec v[2] = {{copy, strlen(copy)}, {newline, 1}};

@@ -13,7 +13,7 @@
 static int copy_info(struct arena *a, struct rt_info *i, struct err *e)
 {
 	const char **fields[] = {&i->oci_version, &i->id,      &i->bundle,
-				 &i->rootfs,	  &i->created, &i->backend};
+				 &i->rootfs,      &i->created, &i->backend};
 	struct spec_pair *pairs = arena_array(a, i->annotations.n + 1, sizeof(*pairs));
 
 	if (!pairs)

@@ -90,8 +90,8 @@ int st_make(int root, const char *id, int *ret_dir, struct err *e)
 
 int st_remove(int root, const char *id, int dir, struct err *e)
 {
-	static const char *const names[] = {"start.sock",     "state.json.new", "state.json",
-					    "config.json.new", "config.json",	"journal"};
+	static const char *const names[] = {"start.sock",      "state.json.new", "state.json",
+					    "config.json.new", "config.json",    "journal"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (unlinkat(dir, names[i], 0) < 0 && errno != ENOENT)
@@ -136,7 +136,8 @@ int st_list(int root, struct arena *a, const char ***ret_ids, size_t *ret_n, str
 		return err_sys(e, errno, NULL, "listing the state root");
 	(void)take_fd(&fd); /* the stream's now */
 	while (rc == 0 && (item = readdir(d)) != NULL) {
-		if (item->d_name[0] == '.' || (item->d_type != DT_DIR && item->d_type != DT_UNKNOWN))
+		if (item->d_name[0] == '.' ||
+		    (item->d_type != DT_DIR && item->d_type != DT_UNKNOWN))
 			continue;
 		rc = add_name(a, &names, n, &cap, item->d_name);
 		n += rc == 0;

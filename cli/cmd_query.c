@@ -1,0 +1,189 @@
+/* cli/cmd_query.c: state, list, ps. Output has the form of runc's, byte for byte where engines
+ * read it. */
+#include "cli/opt.h"
+
+#include "common/arena.h"
+#include "common/str.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int cmd_state(struct cli *c, struct err *e)
+{
+	auto_arena a = {0};
+	auto_strbuf out = {0};
+	struct rt_info info;
+	int rc = rt_state(&c->rt, &a, c->argv[0], &info, e);
+
+	if (rc < 0)
+		return rc;
+	rt_state_json(&info, true, &out);
+	printf("%s\n", out.s ? out.s : "");
+	return 0;
+}
+
+static int check_format(const char *format, const char *plain, struct err *e)
+{
+	if (!format || str_eq(format, plain) || str_eq(format, "json"))
+		return 0;
+	return err_set(e, ERR_USAGE, EINVAL, NULL, "--format is %s or json, not \"%s\"", plain,
+		       format);
+}
+
+static void list_json(const struct rt_info *items, size_t n)
+{
+	auto_strbuf out = {0};
+
+	strbuf_puts(&out, n ? "[" : "null");
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			strbuf_puts(&out, ",");
+		rt_state_json(&items[i], false, &out);
+	}
+	if (n)
+		strbuf_puts(&out, "]");
+	printf("%s\n", out.s ? out.s : "");
+}
+
+static void list_table(const struct rt_info *items, size_t n)
+{
+	int w[6] = {2, 3, 6, 6, 7, 5};
+	const char *head[6] = {"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"};
+
+	for (size_t i = 0; i < n; i++) {
+		const char *cells[6] = {items[i].id,	 "0000000",	   "creating",
+					items[i].bundle, items[i].created, items[i].owner};
+		for (int k = 0; k < 6; k++)
+			if (cells[k] && (int)strlen(cells[k]) > w[k])
+				w[k] = (int)strlen(cells[k]);
+	}
+	printf("%-*s  %-*s  %-*s  %-*s  %-*s  %s\n", w[0], head[0], w[1], head[1], w[2], head[2],
+	       w[3], head[3], w[4], head[4], head[5]);
+	for (size_t i = 0; i < n; i++)
+		printf("%-*s  %-*d  %-*s  %-*s  %-*s  %s\n", w[0], items[i].id, w[1],
+		       (int)items[i].pid, w[2], rt_status_word(items[i].status), w[3],
+		       items[i].bundle ? items[i].bundle : "", w[4],
+		       items[i].created ? items[i].created : "",
+		       items[i].owner ? items[i].owner : "");
+}
+
+int cmd_list(struct cli *c, struct err *e)
+{
+	auto_arena a = {0};
+	struct rt_info *items = NULL;
+	size_t n = 0;
+	int rc = check_format(c->format, "table", e);
+
+	if (rc >= 0)
+		rc = rt_list(&c->rt, &a, &items, &n, e);
+	if (rc < 0)
+		return rc;
+	if (c->quiet)
+		for (size_t i = 0; i < n; i++)
+			printf("%s\n", items[i].id);
+	else if (str_eq(c->format, "json"))
+		list_json(items, n);
+	else
+		list_table(items, n);
+	return 0;
+}
+
+static void ps_json(const pid_t *pids, size_t n)
+{
+	printf(n ? "[" : "null");
+	for (size_t i = 0; i < n; i++)
+		printf("%s%d", i ? "," : "", (int)pids[i]);
+	printf("%s\n", n ? "]" : "");
+}
+
+/* Which column of ps's header is PID, counted in words. */
+static int pid_column(char *header)
+{
+	int column = 0;
+
+	for (char *w = strtok(header, " \n"); w; w = strtok(NULL, " \n"), column++)
+		if (strcmp(w, "PID") == 0)
+			return column;
+	return -1;
+}
+
+static bool line_is_ours(char *line, int column, const pid_t *pids, size_t n)
+{
+	char *w = strtok(line, " \n");
+
+	for (; w && column > 0; column--)
+		w = strtok(NULL, " \n");
+	for (size_t i = 0; w && i < n; i++)
+		if (atoi(w) == pids[i])
+			return true;
+	return false;
+}
+
+static int ps_filter(FILE *in, const pid_t *pids, size_t n, struct err *e)
+{
+	char line[4096], copy[4096];
+
+	if (!fgets(line, sizeof(line), in))
+		return err_set(e, ERR_SYSTEM, EIO, "ps", "gave no output");
+	memcpy(copy, line, sizeof(copy));
+	int column = pid_column(copy);
+	if (column < 0)
+		return err_set(e, ERR_USAGE, EINVAL, "ps", "its output has no PID column");
+	fputs(line, stdout);
+	while (fgets(line, sizeof(line), in)) {
+		memcpy(copy, line, sizeof(copy));
+		if (line_is_ours(copy, column, pids, n))
+			fputs(line, stdout);
+	}
+	return 0;
+}
+
+/* As runc-ps(8): the host's ps with the given options (-ef), and only the container's lines. */
+static int ps_table(struct cli *c, const pid_t *pids, size_t n, struct err *e)
+{
+	static char ef[] = "-ef", ps[] = "ps";
+	char *plain[] = {ps, ef, NULL};
+	int pipefd[2], status, rc;
+
+	if (pipe(pipefd) < 0)
+		return err_sys(e, errno, "ps", "making a pipe");
+	pid_t pid = fork();
+	if (pid == 0) {
+		c->argv[0] = ps;
+		dup2(pipefd[1], 1);
+		close(pipefd[0]);
+		close(pipefd[1]);
+		execvp("ps", c->argc > 1 ? c->argv : plain);
+		_exit(127);
+	}
+	close(pipefd[1]);
+	FILE *in = pid < 0 ? NULL : fdopen(pipefd[0], "r");
+	rc = in ? ps_filter(in, pids, n, e) : err_sys(e, errno, "ps", "running it");
+	if (in)
+		fclose(in);
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	return rc;
+}
+
+int cmd_ps(struct cli *c, struct err *e)
+{
+	pid_t *pids = NULL;
+	size_t n = 0;
+	int rc = check_format(c->format, "table", e);
+
+	if (rc >= 0)
+		rc = rt_pids(&c->rt, c->argv[0], &pids, &n, e);
+	if (rc < 0)
+		return rc;
+	if (str_eq(c->format, "json"))
+		ps_json(pids, n);
+	else
+		rc = ps_table(c, pids, n, e);
+	free(pids);
+	return rc;
+}

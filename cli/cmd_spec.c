@@ -1,0 +1,79 @@
+/* cli/cmd_spec.c: spec, features, version, help, generate: what is printed from ourselves. */
+#include "cli/opt.h"
+
+#include "common/fd.h"
+#include "common/file.h"
+#include "common/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int cmd_spec(struct cli *c, struct err *e)
+{
+	const char *bundle = c->bundle ? c->bundle : ".";
+	auto_strbuf out = {0};
+	auto_fd dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_sys(e, errno, bundle, "opening the bundle");
+	int rc = spec_write_default(&out, c->spec_rootless, geteuid(), getegid());
+	if (rc < 0)
+		return err_sys(e, -rc, NULL, "building the default specification");
+	auto_fd fd = openat(dir, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(e, ERR_EXISTS, EEXIST, "config.json",
+			       "file exists, remove it first");
+	if (fd < 0)
+		return err_sys(e, errno, "config.json", "creating");
+	rc = file_write_all(fd, out.s, out.len);
+	return rc < 0 ? err_sys(e, -rc, "config.json", "writing") : 0;
+}
+
+int cmd_features(struct cli *c, struct err *e)
+{
+	auto_strbuf out = {0};
+	int rc = rt_features(&out, e);
+
+	(void)c;
+	if (rc >= 0)
+		printf("%s\n", out.s);
+	return rc;
+}
+
+int cmd_version(struct cli *c, struct err *e)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	(void)c;
+	(void)e;
+	printf("ringfence version " RF_VERSION "\nspec: " SPEC_VERSION "\nlibseccomp: %u.%u.%u\n",
+	       v->major, v->minor, v->micro);
+	return 0;
+}
+
+int cmd_help(struct cli *c, struct err *e)
+{
+	const struct verb *v = c->argc ? cli_find_verb(c->argv[0]) : NULL;
+
+	if (c->argc && !v)
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "no such verb: %s", c->argv[0]);
+	if (v)
+		help_verb(v);
+	else
+		help_program();
+	return 0;
+}
+
+int cmd_generate(struct cli *c, struct err *e)
+{
+	int rc = str_eq(c->argv[0], "man") ? man_page(c->argc > 1 ? c->argv[1] : NULL)
+					   : cli_completion(c->argv[0]);
+
+	if (rc < 0)
+		return err_set(e, ERR_USAGE, EINVAL, NULL,
+			       "generate makes man, bash, zsh or fish, not \"%s\"", c->argv[0]);
+	return 0;
+}

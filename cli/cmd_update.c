@@ -1,0 +1,65 @@
+/* cli/cmd_update.c: update: flags or a JSON document → resources. */
+#include "cli/opt.h"
+
+#include "common/file.h"
+#include "common/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static int read_document(const char *path, char **ret_text, size_t *ret_len, struct err *e)
+{
+	if (str_eq(path, "-"))
+		return file_read_fd(0, "standard input", 16u << 20, ret_text, ret_len, e);
+	return file_read_at(AT_FDCWD, path, 16u << 20, ret_text, ret_len, e);
+}
+
+static void from_flags(const struct cli *c, struct spec_resources *r)
+{
+	r->set = true;
+	r->memory.limit = c->memory;
+	r->memory.reservation = c->memory_reservation;
+	r->memory.swap = c->memory_swap;
+	r->memory.set = c->memory.set || c->memory_reservation.set || c->memory_swap.set;
+	r->cpu.period = c->cpu_period;
+	r->cpu.quota = c->cpu_quota;
+	r->cpu.burst = c->cpu_burst;
+	r->cpu.shares = c->cpu_shares;
+	r->cpu.realtime_period = c->cpu_rt_period;
+	r->cpu.realtime_runtime = c->cpu_rt_runtime;
+	r->cpu.idle = c->cpu_idle;
+	r->cpu.cpus = c->cpuset_cpus;
+	r->cpu.mems = c->cpuset_mems;
+	r->cpu.set = r->cpu.period.set || r->cpu.quota.set || r->cpu.burst.set ||
+		     r->cpu.shares.set || r->cpu.realtime_period.set ||
+		     r->cpu.realtime_runtime.set || r->cpu.idle.set || r->cpu.cpus || r->cpu.mems;
+	r->blockio.weight = c->blkio_weight;
+	r->blockio.set = c->blkio_weight.set;
+	r->pids_limit = c->pids_limit;
+}
+
+int cmd_update(struct cli *c, struct err *e)
+{
+	auto_arena a = {0};
+	auto_str text = NULL;
+	size_t len;
+	struct spec_resources flags = {0}, *r = &flags;
+	int rc = 0;
+
+	if (c->l3_cache_schema || c->mem_bw_schema)
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/intelRdt",
+			       "resctrl isn't supported yet");
+	from_flags(c, &flags);
+	if (c->resources) {
+		rc = read_document(c->resources, &text, &len, e);
+		if (rc >= 0)
+			rc = spec_parse_resources(&a, text, len,
+						  str_eq(c->resources, "-") ? "resources"
+									    : c->resources,
+						  &r, e);
+	}
+	if (rc >= 0)
+		rc = spec_check_resources(r, "", e);
+	return rc < 0 ? rc : rt_update(&c->rt, c->argv[0], r, e);
+}

@@ -1,0 +1,144 @@
+/* cli/main.c: from argv to a verb; the only place that prints errors. */
+#include "cli/opt.h"
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A descriptor that we open must never land on 0, 1 or 2. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd < 3 && fcntl(fd, F_SETFD, 0) == 0);
+	fd_close(&fd);
+}
+
+static int set_log(const struct cli *c, struct err *e)
+{
+	static const char *const words[] = {"error", "warning", "info", "debug"};
+	enum log_level level = c->debug ? LOG_LV_DEBUG : LOG_LV_WARN;
+	bool json = str_eq(c->log_format, "json");
+
+	if (c->log_format && !json && !str_eq(c->log_format, "text"))
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "--log-format is text or json, not \"%s\"",
+			       c->log_format);
+	for (int i = 0; c->log_level && i < 4; i++)
+		if (str_eq(words[i], c->log_level))
+			level = (enum log_level)i;
+	return log_open(c->log, json, level, e);
+}
+
+static int set_runtime(struct cli *c, char **ret_root, struct err *e)
+{
+	int rc = 0;
+
+	c->rt.root = c->root;
+	if (!c->root) {
+		rc = rt_default_root(ret_root, e);
+		c->rt.root = *ret_root;
+	}
+	c->rt.systemd_cgroup = c->systemd_cgroup || str_eq(c->cgroup_manager, "systemd");
+	c->rt.rootless = str_eq(c->rootless, "true") || str_eq(c->cgroup_manager, "disabled");
+	return rc;
+}
+
+static int count_args(const struct verb *v, const struct cli *c, struct err *e)
+{
+	if (c->argc < v->min_args)
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "%s needs %s; see `ringfence %s --help`",
+			       v->name, v->args, v->name);
+	if (v->max_args >= 0 && c->argc > v->max_args)
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "%s: unexpected argument \"%s\"", v->name,
+			       c->argv[v->max_args]);
+	return 0;
+}
+
+static int run_verb(struct cli *c, char **all, struct err *e)
+{
+	const struct verb *v = cli_find_verb(c->argv[0]);
+	auto_str root = NULL;
+
+	if (!v)
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "no such verb: %s; see `ringfence --help`",
+			       c->argv[0]);
+	c->argv++;
+	c->argc--;
+	int rc = opt_parse(v->opts, v->ordered, c, &c->argc, c->argv, e);
+	if (rc >= 0 && c->help) {
+		help_verb(v);
+		return 0;
+	}
+	if (rc >= 0)
+		rc = count_args(v, c, e);
+	if (rc >= 0 && v->guarded)
+		rc = cli_self_guard(all, e);
+	if (rc >= 0)
+		rc = set_runtime(c, &root, e);
+	return rc < 0 ? rc : v->run(c, e);
+}
+
+static int dispatch(struct cli *c, char **all, struct err *e)
+{
+	int rc = opt_parse(opt_globals, true, c, &c->argc, c->argv, e);
+
+	if (rc >= 0)
+		rc = set_log(c, e);
+	if (rc < 0)
+		return rc;
+	if (c->version)
+		return cmd_version(c, e);
+	if (c->argc == 0) {
+		help_program();
+		return c->help ? 0 : 1;
+	}
+	if (c->help) {
+		help_program();
+		return 0;
+	}
+	return run_verb(c, all, e);
+}
+
+/* runc exec ends with 255 when the command couldn't be run, everything else with 1. */
+static int exit_code(const char *verb)
+{
+	return str_eq(verb, "exec") ? 255 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	static struct cli c;
+	struct err e = {0};
+	const char *name = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	/* The parser moves words about; the guard needs them as they came. */
+	char **words = calloc((size_t)argc + 1, sizeof(*words));
+
+	fill_stdio();
+	if (!words || argc < 1)
+		return 1;
+	memcpy(words, argv, (size_t)argc * sizeof(*words));
+	name = name ? name + 1 : argv[0];
+	if (str_eq(name, "ringfence-vm"))
+		c.create.isolation = "microvm";
+	c.argc = argc - 1;
+	c.argv = words + 1;
+	int rc = dispatch(&c, argv, &e);
+	if (fflush(stdout) != 0 && rc >= 0)
+		rc = err_sys(&e, errno, NULL, "writing to standard output");
+	if (rc < 0) {
+		const char *verb = c.argv > words + 1 ? c.argv[-1] : "";
+		log_err(&e);
+		rc = exit_code(verb);
+	}
+	free(words);
+	return rc;
+}

@@ -1,0 +1,189 @@
+/* runtime/shared.c: the shared-kernel backend: namespaces, control groups and links under one
+ * plan. Launching stands in shared_launch.c, exec in shared_exec.c.
+ *
+ * Invariants
+ *  1. What ends a container is the journal; nothing here remembers effects in another way.
+ *  2. A process is signalled through a pidfd whose start time was checked.
+ */
+#include "runtime/shared.h"
+#include "net/net.h"
+#include "runtime/container.h"
+
+#include "common/sync.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+
+#define FREEZE_TIMEOUT_MS 10000
+
+static int probe(struct err *e)
+{
+	(void)e;
+	return 0;
+}
+
+static int accept_spec(struct rt_container *c, struct err *e)
+{
+	int rc = ns_accept(c->spec, e);
+
+	if (rc >= 0)
+		rc = net_accept(c->spec, e);
+	if (rc >= 0)
+		rc = cg_discover(c->arena, &c->layout, e);
+	return rc < 0 ? rc : cg_accept(c->layout, c->spec, e);
+}
+
+/* The open pair is used by run; otherwise the socket that create left. */
+static int start_channel(struct rt_container *c, int *ret_fd, struct err *e)
+{
+	if (c->proc.sync >= 0) {
+		*ret_fd = take_fd(&c->proc.sync);
+		return 0;
+	}
+	int rc = rt_socket_connect(c->dir, "start.sock", SOCK_SEQPACKET, ret_fd, e);
+	if (rc == -ECONNREFUSED)
+		return rt_allow(c->id, RT_STOPPED, RT_EV_START, e);
+	return rc;
+}
+
+/* End of file is success: the program's execve closed the other side. */
+static int start(struct rt_container *c, struct err *e)
+{
+	auto_fd sock = -1;
+	struct sync_msg m;
+	int rc = start_channel(c, &sock, e);
+
+	if (rc < 0)
+		return rc;
+	rc = sync_send(sock, SYNC_START, 0, -1, e);
+	if (rc >= 0)
+		rc = sync_recv(sock, &m, NULL, e);
+	/* From here on it is started, or dead. */
+	if (!c->one_shot)
+		(void)unlinkat(c->dir, "start.sock", 0);
+	if (rc <= 0)
+		return rc;
+	if (m.type != SYNC_ERROR)
+		return err_set(e, ERR_INTERNAL, EPROTO, NULL, "unexpected message at the start");
+	*e = m.err;
+	return -e->code;
+}
+
+static int not_running(int rc, struct err *e)
+{
+	return rc == -ESRCH ? err_set(e, ERR_STATE, ESRCH, NULL, "container not running") : rc;
+}
+
+static int signal_init(struct rt_container *c, int sig, struct err *e)
+{
+	auto_fd fd = -1;
+	int rc = rt_pidfd(c->doc.pid, c->doc.ticks, &fd, e);
+
+	if (rc < 0)
+		return not_running(rc, e);
+	if (pidfd_send_signal(fd, sig, NULL, 0) < 0)
+		return not_running(err_sys(e, errno, NULL, "sending signal %d", sig), e);
+	return 0;
+}
+
+static int signal_all(struct rt_container *c, int sig, struct err *e)
+{
+	pid_t *pids = NULL;
+	size_t n = 0;
+	int rc = rt_load_group(c, e);
+
+	if (rc >= 0)
+		rc = cg_pids(c->group, &pids, &n, e);
+	free(pids);
+	if (rc < 0)
+		return rc;
+	/* An empty group: all are gone, or without privileges it could not be made. */
+	if (n == 0) {
+		rc = signal_init(c, sig, e);
+		return rc == -ESRCH ? 0 : rc;
+	}
+	return cg_signal_all(c->group, sig, e);
+}
+
+/* A frozen process of v1 takes no signal, not even the last, until it is thawed. */
+static int thaw_for_kill(struct rt_container *c, struct err *e)
+{
+	int rc = rt_load_group(c, e);
+
+	return rc < 0 ? rc : cg_freeze(c->group, false, FREEZE_TIMEOUT_MS, e);
+}
+
+static int signal_container(struct rt_container *c, int sig, bool all, struct err *e)
+{
+	int rc = all && c->doc.cgroup ? signal_all(c, sig, e) : signal_init(c, sig, e);
+
+	if (rc >= 0 && sig == SIGKILL && c->doc.paused)
+		rc = thaw_for_kill(c, e);
+	return rc;
+}
+
+static int pause_container(struct rt_container *c, bool pause, struct err *e)
+{
+	int rc = rt_load_group(c, e);
+
+	return rc < 0 ? rc : cg_freeze(c->group, pause, FREEZE_TIMEOUT_MS, e);
+}
+
+static int update(struct rt_container *c, const struct spec_resources *r, struct err *e)
+{
+	int rc = rt_load_group(c, e);
+
+	return rc < 0 ? rc : cg_update(c->group, r, e);
+}
+
+static int pids(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct err *e)
+{
+	size_t n = 0;
+	pid_t *list = NULL;
+	int rc = c->doc.cgroup ? rt_load_group(c, e) : 0;
+
+	if (rc >= 0 && c->group)
+		rc = cg_pids(c->group, &list, &n, e);
+	if (rc < 0)
+		return rc;
+	/* No group was to be had: the first process is what we know of. */
+	if (n == 0) {
+		free(list);
+		list = malloc(sizeof(*list));
+		if (!list)
+			return err_sys(e, ENOMEM, c->id, "listing processes");
+		list[n++] = c->doc.pid;
+	}
+	*ret_pids = list;
+	*ret_n = n;
+	return 0;
+}
+
+static int destroy(struct rt_container *c, struct err *e)
+{
+	int rc = 0;
+
+	fd_cleanup(&c->proc.sync);
+	/* Our own child is ended by its descriptor: its record may not have been written. */
+	if (c->proc.child && c->proc.pidfd >= 0)
+		rc = rt_end(c->proc.pidfd, true, e);
+	return rc < 0 ? rc : rt_undo(c, e);
+}
+
+const struct be_ops be_shared = {
+	.name = "shared",
+	.probe = probe,
+	.accept = accept_spec,
+	.plan = be_shared_plan,
+	.create = be_shared_create,
+	.start = start,
+	.exec = be_shared_exec,
+	.signal = signal_container,
+	.pause = pause_container,
+	.update = update,
+	.pids = pids,
+	.destroy = destroy,
+};

@@ -1,0 +1,17 @@
+/* runtime/shared.h: what the files of the shared-kernel backend share. */
+#ifndef RF_RUNTIME_SHARED_H
+#define RF_RUNTIME_SHARED_H
+
+#include "namespaces/ns.h"
+#include "runtime/container.h"
+
+int be_shared_plan(struct rt_container *c, struct plan *p, struct err *e);
+int be_shared_create(struct rt_container *c, const struct rt_create *how, struct err *e);
+int be_shared_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid,
+		   int *ret_pidfd, int *ret_master, struct err *e);
+/* Where compiled filters are kept, or NULL. */
+const char *be_shared_cache(struct rt_container *c);
+/* Connected when asked for: *ret_fd is -1 otherwise. */
+int be_shared_console(const char *path, int *ret_fd, struct err *e);
+
+#endif

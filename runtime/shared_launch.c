@@ -1,0 +1,277 @@
+/* runtime/shared_launch.c: the launch of a shared-kernel container, up to "created": N1 to N8 of
+ * namespaces/ns.h, seen from the runtime.
+ *
+ * Invariants
+ *  1. Every outside effect is in the journal before it is made; the pid, which can't be known
+ *     before, right after the clone and before any message is read. Until it is, the child ends
+ *     when we do (N4), or is found through its group or its socket.
+ *  2. The child lets go of the state directory before it is READY: no lock outlives the runtime.
+ */
+#include "common/proc.h"
+#include "common/sync.h"
+#include "net/net.h"
+#include "runtime/shared.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct launch {
+	struct rt_container *c;
+	struct ns_launch ns;
+	struct cg_run cg;
+	struct plan plan;
+	struct plan_env env;
+};
+
+static int loopback(const struct plan_step *s, void *ctx, struct err *e)
+{
+	(void)s;
+	(void)ctx;
+	return net_loopback_up(e);
+}
+
+static int plan_links(struct plan *p, const struct spec *s, struct err *e)
+{
+	const struct spec_namespace *net = spec_find_ns(s, SPEC_NS_NETWORK);
+	struct plan_step step = {.stage = PLAN_BUILD,
+				 .room = PLAN_NET,
+				 .what = "link",
+				 .pointer = "/linux/namespaces",
+				 .detail = "lo up",
+				 .run = loopback};
+
+	return net && !net->path ? plan_add(p, &step, e) : 0;
+}
+
+int be_shared_plan(struct rt_container *c, struct plan *p, struct err *e)
+{
+	int rc = cg_group_init(c->arena, c->layout, c->spec, c->id, c->env->systemd_cgroup,
+			       &c->group, e);
+
+	if (rc < 0)
+		return rc;
+	c->group->delegated_only = c->rootless;
+	rc = cg_plan(p, c->group, c->spec, e);
+	if (rc >= 0)
+		rc = ns_plan(p, c->spec, c->doc.rootfs, c->doc.bundle, e);
+	return rc < 0 ? rc : plan_links(p, c->spec, e);
+}
+
+const char *be_shared_cache(struct rt_container *c)
+{
+	if (!c->spec->linux_.seccomp.set)
+		return NULL;
+	/* No id begins with a dot. */
+	if (mkdirat(c->root, ".filters", 0700) < 0 && errno != EEXIST)
+		return NULL;
+	return arena_printf(c->arena, "%s/.filters", c->env->root);
+}
+
+int be_shared_console(const char *path, int *ret_fd, struct err *e)
+{
+	if (!path)
+		return 0;
+	return err_wrap(e, rt_console_connect(path, ret_fd, e), "the console socket");
+}
+
+static int note(void *arg, const char *record, struct err *e)
+{
+	struct rt_container *c = arg;
+
+	return st_journal_append(&c->journal, record, e);
+}
+
+/* --- in the child --- */
+
+static void let_go(struct rt_container *c)
+{
+	char self[32] = "";
+
+	st_journal_close(&c->journal);
+	fd_cleanup(&c->dir);
+	fd_cleanup(&c->root);
+	/* The host's procfs is still here and says how the host calls us. */
+	if (readlink("/proc/self", self, sizeof(self) - 1) > 0)
+		c->doc.pid = (pid_t)strtol(self, NULL, 10);
+}
+
+static int child_hooks(void *arg, enum ns_hook_point point, struct err *e)
+{
+	struct rt_container *c = arg;
+	const struct spec_hooks *h = &c->spec->hooks;
+	bool creating = point == NS_HOOK_CREATE_CONTAINER;
+	const struct spec_hook_list *l = creating ? &h->create_container : &h->start_container;
+	auto_strbuf state = {0};
+
+	if (creating)
+		let_go(c);
+	if (l->n == 0)
+		return 0;
+	rt_hook_state(c, creating ? RT_CREATING : RT_CREATED, c->doc.pid, &state);
+	return rt_hooks(l, creating ? "createContainer" : "startContainer", &state, e);
+}
+
+/* --- in the runtime --- */
+
+static bool hooks_before_pivot(const struct spec_hooks *h)
+{
+	return h->prestart.n || h->create_runtime.n || h->create_container.n;
+}
+
+static bool new_user(const struct spec *s)
+{
+	const struct spec_namespace *user = spec_find_ns(s, SPEC_NS_USER);
+
+	return user && !user->path;
+}
+
+/* The socket that `start` connects to. */
+static int start_socket(struct rt_container *c, int *ret_fd, struct err *e)
+{
+	if (c->one_shot)
+		return 0;
+	int rc = note(c, "socket start.sock", e);
+	return rc < 0 ? rc : rt_socket_listen(c->dir, "start.sock", ret_fd, e);
+}
+
+static int spawn(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	struct ns_child child;
+	char record[64];
+
+	l->ns.cgroup_fd = c->group->v2_fd;
+	l->ns.wait_go = new_user(c->spec) || !cg_born_inside(c->group);
+	int rc = ns_spawn(&l->ns, &child, e);
+	if (rc < 0)
+		return rc;
+	c->proc = (struct rt_proc){.pid = child.pid,
+				   .pidfd = child.pidfd,
+				   .sync = child.sync,
+				   .master = -1,
+				   .child = true};
+	rc = proc_start_time(-1, child.pid, &c->doc.ticks, e);
+	if (rc < 0)
+		return rc;
+	c->doc.pid = child.pid;
+	snprintf(record, sizeof(record), "pid %d %llu", (int)child.pid,
+		 (unsigned long long)c->doc.ticks);
+	return note(c, record, e);
+}
+
+/* N4. */
+static int attach(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+
+	if (!l->ns.wait_go)
+		return 0;
+	l->cg.pid = c->proc.pid;
+	l->cg.into_v2 = l->ns.cgroup_fd >= 0;
+	int rc = ns_write_maps(c->spec, c->proc.pid, e);
+	if (rc >= 0)
+		rc = plan_run(&l->plan, PLAN_ATTACH, &l->env, e);
+	return rc < 0 ? rc : sync_send(c->proc.sync, SYNC_GO, 0, -1, e);
+}
+
+/* N6: the runtime's own hooks, between building and pivoting. */
+static int runtime_hooks(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	auto_strbuf state = {0};
+
+	if (!l->ns.hooks_before_pivot)
+		return 0;
+	int rc = sync_expect(c->proc.sync, SYNC_BUILT, NULL, NULL, e);
+	rt_hook_state(c, RT_CREATING, c->proc.pid, &state);
+	if (rc >= 0)
+		rc = rt_hooks(&c->spec->hooks.prestart, "prestart", &state, e);
+	if (rc >= 0)
+		rc = rt_hooks(&c->spec->hooks.create_runtime, "createRuntime", &state, e);
+	return rc < 0 ? rc : sync_send(c->proc.sync, SYNC_HOOKED, 0, -1, e);
+}
+
+/* N8: until READY; the master of the terminal may come before it. */
+static int until_ready(struct rt_container *c, struct err *e)
+{
+	for (;;) {
+		struct sync_msg m;
+		auto_fd fd = -1;
+		int rc = sync_recv(c->proc.sync, &m, &fd, e);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			return err_set(e, ERR_SYSTEM, EPIPE, NULL,
+				       "the container's process ended before it was ready");
+		if (m.type == SYNC_READY)
+			return 0;
+		if (m.type == SYNC_ERROR) {
+			*e = m.err;
+			return -e->code;
+		}
+		if (m.type != SYNC_CONSOLE || fd < 0 || c->proc.master >= 0)
+			return err_set(e, ERR_INTERNAL, EPROTO, NULL,
+				       "unexpected message %u before the container was ready",
+				       m.type);
+		c->proc.master = take_fd(&fd);
+	}
+}
+
+static int launch(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	int rc = start_socket(c, &l->ns.start_fd, e);
+
+	if (rc >= 0)
+		rc = plan_run(&l->plan, PLAN_PREPARE, &l->env, e);
+	if (rc >= 0)
+		c->doc.cgroup = c->group->path;
+	if (rc >= 0)
+		rc = spawn(l, e);
+	if (rc >= 0)
+		rc = attach(l, e);
+	if (rc >= 0)
+		rc = runtime_hooks(l, e);
+	return rc < 0 ? rc : until_ready(c, e);
+}
+
+int be_shared_create(struct rt_container *c, const struct rt_create *how, struct err *e)
+{
+	struct launch l = {.c = c, .plan = {.arena = c->arena}};
+	int rc = be_shared_plan(c, &l.plan, e);
+
+	if (rc < 0)
+		return rc;
+	l.cg = (struct cg_run){.group = c->group};
+	l.env = (struct plan_env){.room = {[PLAN_CG] = &l.cg}, .journal = note, .journal_arg = c};
+	l.ns = (struct ns_launch){
+		.arena = c->arena,
+		.spec = c->spec,
+		.rootfs = c->doc.rootfs,
+		.bundle = c->doc.bundle,
+		.cache_dir = be_shared_cache(c),
+		.plan = &l.plan,
+		.cgroup_fd = -1,
+		.cgroup_path = c->group->path,
+		.start_fd = -1,
+		.console_fd = -1,
+		.preserve_fds = c->preserve_fds,
+		.no_pivot = how->no_pivot,
+		.no_new_keyring = how->no_new_keyring,
+		.hooks_before_pivot = hooks_before_pivot(&c->spec->hooks),
+		.run_hooks = child_hooks,
+		.hooks_arg = c,
+	};
+	rc = be_shared_console(how->console_socket, &l.ns.console_fd, e);
+	if (rc >= 0)
+		rc = ns_prepare(&l.ns, e);
+	if (rc >= 0)
+		rc = launch(&l, e);
+	ns_release(&l.ns);
+	fd_cleanup(&l.ns.start_fd);
+	fd_cleanup(&l.ns.console_fd);
+	return rc;
+}
