@@ -67,8 +67,11 @@ int ns_caps_apply(const struct ns_caps *caps, struct err *e)
 	/* The ambient set is empty unless the runtime's caller had one: clear, then raise. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return err_sys(e, errno, NULL, "clearing ambient capabilities");
+	/* Only what is permitted and inheritable too can be ambient (capabilities(7)). The peers' default
+	 * specification asks for more, and gets this. */
+	uint64_t ambient = caps->ambient & caps->permitted & caps->inheritable;
 	for (int cap = 0; cap < 64; cap++)
-		if (caps->ambient >> cap & 1 &&
+		if (ambient >> cap & 1 &&
 		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
 			return err_sys(e, errno, NULL, "raising ambient capability %d", cap);
 	return 0;
