@@ -8,10 +8,12 @@
  * Invariants
  *  1. Only directories that we created are removed, and only ours are written to.
  *  2. Group paths come from the spec or the engine (trusted), yet ".." components
- *     are refused, and directories are made component by component beneath the
- *     hierarchy's descriptor.
- *  3. A start writes through directory descriptors; libcgroup serves discovery for
- *     `info` and accounting, off the hot path.
+ *     are refused (and a path without any component), so that a group always lies
+ *     beneath the hierarchy's mount point; cgroupfs has no symbolic links.
+ *  3. A start opens a file once and writes once; libcgroup serves `info`, off the
+ *     hot path.
+ *  4. A group in which processes are already is refused at create, before the
+ *     journal knows it; an empty one that stands there is adopted.
  */
 #ifndef RF_CGROUPS_CGROUP_H
 #define RF_CGROUPS_CGROUP_H
@@ -52,14 +54,15 @@ struct cg_hierarchy *cg_find(const struct cg_layout *l, const char *controller);
  * relative), as create found it and state.json keeps it. */
 struct cg_group {
 	struct cg_layout *layout; /* borrowed */
-	const char *path;	  /* absolute within each hierarchy: "/libpod_parent/libpod-…" */
+	const char *path;	  /* absolute within each hierarchy: "/libpod_parent/libpod-…"; where
+				   * a relative one differs, "/a;memory=/x/a": opaque, keep it whole */
 	int v2_fd;		  /* directory to clone into (CLONE_INTO_CGROUP), or -1 */
 	bool delegated_only;	  /* rootless: failing to make it is no error, the group is void */
 };
 
-/* Chooses the path: linux.cgroupsPath (absolute: as is; relative: beneath our own group's parent
- * rule), or "/ringfence/<id>" beside our own group when absent. systemd_driver with a
- * "slice:prefix:name" path is ERR_UNSUPPORTED in this version. */
+/* Chooses the path: linux.cgroupsPath (absolute: from each hierarchy's mount point down; relative:
+ * beneath our own group), or "/ringfence/<id>" when absent. systemd_driver with anything but an
+ * absolute path is ERR_UNSUPPORTED in this version. */
 int cg_group_init(struct arena *a, struct cg_layout *l, const struct spec *s, const char *id,
 		  bool systemd_driver, struct cg_group **ret_group, struct err *e);
 /* From what state.json recorded. */

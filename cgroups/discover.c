@@ -67,8 +67,8 @@ bool cg_list_has(const char *list, const char *word)
 {
 	size_t len = strlen(word);
 
-	for (const char *p = list; p && (p = strstr(p, word)); p += len)
-		if (len && (p == list || p[-1] == ',') && (p[len] == ',' || p[len] == '\0'))
+	for (const char *p = list; len && (p = strstr(p, word)); p += len)
+		if ((p == list || p[-1] == ',') && (p[len] == ',' || p[len] == '\0'))
 			return true;
 	return false;
 }

@@ -125,6 +125,9 @@ static int run_device(const struct plan_step *s, void *ctx, struct err *e)
 	size_t index = (size_t)(d - c->spec->linux_.devices.items);
 	const char *name;
 
+	/* The link to the container's own pts/ptmx stands there; engines list the host's node. */
+	if (str_eq(d->path, "/dev/ptmx"))
+		return 0;
 	if (c->launch->prepared->n_devices && d->type != 'p')
 		return bind_node(c, COUNT(defaults) + index, d->path, e);
 	auto_fd parent = path_open_parent(c->root, d->path, &name, e);
@@ -208,7 +211,7 @@ int ns_prepare_devices(struct ns_launch *l, struct err *e)
 		const struct spec_device *d = &s->linux_.devices.items[i];
 		char pointer[64];
 		snprintf(pointer, sizeof(pointer), "/linux/devices/%zu", i);
-		if (d->type != 'p')
+		if (d->type != 'p' && !str_eq(d->path, "/dev/ptmx"))
 			rc = clone_host_node(d->path, pointer, type_bits(d->type),
 					     makedev((unsigned)d->major.v, (unsigned)d->minor.v),
 					     &l->prepared->devices[COUNT(defaults) + i], e);

@@ -1,0 +1,180 @@
+# What every bats file shares: a bundle, a state directory of its own, and a
+# comparison of the host before and after each test.
+#
+#   RINGFENCE   the runtime under test (default: ringfence at the top of the tree)
+#   RF_VIEW     hybrid, v1, v2 or hostvm: the view of cgroups that the suite runs in
+#
+# Whatever a test leaves on the host, a mount, a cgroup, a link, a process or a
+# state file, fails it in teardown.
+
+bats_require_minimum_version 1.5.0
+top=$(cd "${BATS_TEST_DIRNAME}/../.." && pwd)
+RINGFENCE=${RINGFENCE:-$top/ringfence}
+case $RINGFENCE in
+*/*) RINGFENCE=$(realpath "$RINGFENCE") ;;
+*) RINGFENCE=$(command -v "$RINGFENCE") ;;
+esac
+export RINGFENCE
+RF_VIEW=${RF_VIEW:-hybrid}
+helpers=$top/build/helpers
+
+setup() {
+	T=$(mktemp -d "${TMPDIR:-/tmp}/rft.XXXXXX")
+	id=rft-${T##*.}
+	b=$T/b
+	config=$b/config.json
+	host_before=$(host_snapshot)
+	new_bundle "$b"
+	if declare -F extra_setup >/dev/null; then extra_setup; fi
+}
+
+teardown() {
+	local c rc=0 after
+	if declare -F extra_teardown >/dev/null; then extra_teardown; fi
+	for c in "$id" "$id-2" "$id-3"; do
+		[ ! -e "$T/state/$c" ] || rf delete --force "$c" </dev/null >/dev/null 2>&1 || true
+	done
+	if [ -d "$T/state" ] && [ -n "$(ls -A "$T/state")" ]; then
+		echo "left in the state directory: $(ls -A "$T/state")"
+		rc=1
+	fi
+	after=$(host_snapshot)
+	if [ "$after" != "$host_before" ]; then
+		echo "the host isn't what it was before:"
+		diff <(echo "$host_before") <(echo "$after") || true
+		rc=1
+	fi
+	pkill_ours || rc=1
+	rm -rf --one-file-system "$T"
+	return $rc
+}
+
+# Everything of the host that a container could change and leave behind.
+host_snapshot() {
+	# Mounts whose ids alone differ are the same mounts.
+	awk '{ print "mount", $3, $4, $5 }' /proc/self/mountinfo | grep -v "$T/keep" | sort
+	find /sys/fs/cgroup -mindepth 1 -maxdepth 4 -type d \( -name "*$id*" -o -path '*/ringfence/*' \) 2>/dev/null |
+		grep -F -- "$id" | sort | sed 's/^/cgroup /'
+	ip -o link 2>/dev/null | awk -F': ' '{ print "link", $2 }' | grep -vE 'link (veth|podman|tap|br-)' | sort
+	hostname | sed 's/^/hostname /'
+	cat /proc/sys/kernel/shmmax /proc/sys/net/ipv4/ip_forward | sed 's/^/sysctl /'
+}
+
+# Processes of this test that outlived it: by state directory on their command line.
+pkill_ours() {
+	local p left=
+	for p in $(grep -alF -- "$T" /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
+		[ "$p" != "$$" ] && [ "$p" != "$BASHPID" ] && [ -r "/proc/$p/cmdline" ] || continue
+		case $(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null) in
+		*bats* | "") continue ;;
+		esac
+		left+="$p: $(tr '\0' ' ' <"/proc/$p/cmdline")"$'\n'
+		kill -KILL "$p" 2>/dev/null
+	done
+	[ -z "$left" ] || {
+		echo "processes left: $left"
+		return 1
+	}
+}
+
+# new_bundle DIR: busybox as a root file system, `spec` as its configuration.
+new_bundle() {
+	local d=$1 a
+	mkdir -p "$d"/rootfs/{bin,etc,proc,sys,dev,tmp,run,root,mnt}
+	cp "$(command -v busybox)" "$d/rootfs/bin/busybox"
+	for a in sh cat echo id hostname ps ls mount grep sleep head wc dd sort touch awk env kill true false \
+		stat readlink mkdir rm ln cut test tty stty seq date nc chmod chown umask printf sed tr mknod \
+		ifconfig ip umount usleep find setsid nohup trap ulimit unshare chroot; do
+		ln -sf busybox "$d/rootfs/bin/$a"
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000::/tmp:/bin/sh\n' >"$d/rootfs/etc/passwd"
+	printf 'root:x:0:\nguest:x:1000:\nextra:x:1234:guest\n' >"$d/rootfs/etc/group"
+	(cd "$d" && "$RINGFENCE" spec) || return 1
+	jq '.process.terminal = false | .process.args = ["true"]' "$d/config.json" >"$d/c" && mv "$d/c" "$d/config.json"
+}
+
+rf() { "$RINGFENCE" --root "$T/state" "$@"; }
+
+# cfg [JQ-OPTIONS] FILTER: edits the bundle's configuration.
+cfg() { jq "$@" "$config" >"$config.new" && mv "$config.new" "$config"; }
+
+# args WORD…: what the container runs; sh_args 'SCRIPT': a shell line.
+sh_args() { args sh -c "$1"; }
+args() { jq '.process.args = $ARGS.positional' "$config" --args -- "$@" >"$config.new" && mv "$config.new" "$config"; }
+
+# go [OPTION…]: a whole container in the foreground; bats' run holds what it printed.
+go() { run rf run -b "$b" "$@" "$id" </dev/null; }
+
+# create and start in the background; standard output goes to $T/out.
+# Descriptor 3 is bats' own: a container must not hold it.
+create() { rf create -b "$b" "$@" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }; }
+start() { rf start "$id" 3>&-; }
+up() { sh_args "${1:-exec sleep 1000}" && create && start; }
+
+status() { rf state "${1:-$id}" | jq -r .status; }
+pid() { rf state "${1:-$id}" | jq -r .pid; }
+
+# until_true COMMAND…: waits up to 5 s for a condition that another process brings about.
+until_true() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.05
+	done
+	echo "never came true: $*"
+	return 1
+}
+is_status() { [ "$(status)" = "$1" ]; }
+stopped() { is_status stopped; }
+
+# down: ends the container the ordinary way.
+down() {
+	rf kill "$id" KILL 2>/dev/null || true
+	until_true stopped && rf delete "$id"
+}
+
+# ok_is TEXT / has TEXT / fails_with TEXT: about the last `run`.
+ok() { [ "$status" -eq 0 ] || { echo "exit $status: $output"; return 1; }; }
+is() { ok && [ "$output" = "$1" ] || { echo "exit $status, got: $output"; echo "wanted: $1"; return 1; }; }
+has() { [[ $output == *"$1"* ]] || { echo "exit $status, no '$1' in: $output"; return 1; }; }
+hasnt() { [[ $output != *"$1"* ]] || { echo "'$1' in: $output"; return 1; }; }
+exit_is() { [ "$status" -eq "$1" ] || { echo "exit $status instead of $1: $output"; return 1; }; }
+# A refusal: not 0, and neither a signal's doing nor a sanitizer's.
+refused() {
+	[ "$status" -ne 0 ] && [ "$status" -lt 128 ] || [ "$status" -eq 255 ] || { echo "exit $status: $output"; return 1; }
+	hasnt Sanitizer
+	[ -z "${1:-}" ] || has "$1"
+	nothing_left
+}
+nothing_left() {
+	[ ! -e "$T/state/$id" ] || { echo "state of a refused container is left"; return 1; }
+}
+
+ours() { [[ ${RINGFENCE##*/} == ringfence ]]; }
+only_ours() { ours || skip "a subject of ringfence alone"; }
+
+# v2 is a plain v2 machine: unified at /sys/fs/cgroup.
+cgroup_v2() { [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; }
+
+# need_controller NAME: skips when this view has none.
+need_controller() {
+	if cgroup_v2; then
+		grep -qw "$1" /sys/fs/cgroup/cgroup.controllers || skip "the $RF_VIEW view has no $1 controller"
+	else
+		[ -d "/sys/fs/cgroup/$1" ] || skip "the $RF_VIEW view has no $1 controller"
+	fi
+}
+
+# cg_file V1-CONTROLLER V1-FILE V2-FILE: the content of the container's own group file.
+cg_file() {
+	local p
+	p=$(pid)
+	if cgroup_v2; then
+		cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$p/cgroup")/$3"
+	else
+		cat "/sys/fs/cgroup/$1$(awk -F: -v c="$1" '{ n = split($2, a, ","); for (i = 1; i <= n; i++) if (a[i] == c) print $3 }' "/proc/$p/cgroup")/$2"
+	fi
+}
+
+need() { command -v "$1" >/dev/null || skip "$1 isn't installed"; }
+need_helper() { [ -x "$helpers/$1" ] || skip "build/helpers/$1 isn't built (make helpers)"; }

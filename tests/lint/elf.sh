@@ -1,0 +1,23 @@
+#!/bin/bash
+# What the linked program is: one static, position-independent, hardened file.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lint/tap.sh
+bin=ringfence
+h=$(readelf -hW $bin 2>&1) l=$(readelf -lW $bin 2>&1) d=$(readelf -dW $bin 2>&1)
+has() { grep -qE "$2" <<<"$1" || echo "missing: $2"; }
+hasnt() { grep -E "$2" <<<"$1"; }
+result "position independent" "$(has "$h" 'Type: +DYN')"
+result "needs no library" "$(hasnt "$d" 'NEEDED')"
+result "needs no loader" "$(hasnt "$l" 'INTERP')"
+result "relocations are read-only once started" "$(has "$l" 'GNU_RELRO'; has "$d" 'BIND_NOW|FLAGS.*NOW')"
+result "the stack isn't executable" "$(has "$(grep GNU_STACK <<<"$l")" 'RW +0x'; hasnt "$(grep GNU_STACK <<<"$l")" 'RWE')"
+result "the stack is guarded" "$(has "$(nm $bin)" '__stack_chk_fail')"
+size() {
+	local s
+	s=$(mktemp)
+	strip -o "$s" $bin
+	stat -c %s "$s"
+	rm -f "$s"
+}
+result "2.5 MB or less, stripped" "$(size | awk '$1 > 2621440 { print $1 " bytes" }')"
+finish

@@ -1,0 +1,109 @@
+#!/bin/bash
+# The test suite. Every part yields TAP; the last line sums up.
+#
+#   tests/run.sh                      all parts
+#   PARTS="lint unit" tests/run.sh    only these
+#   FILES="exec.bats" tests/run.sh    only these bats files
+#
+# A part that prints no test counts as failed: silence proves nothing.
+set -uo pipefail
+
+cd "$(dirname "$0")/.." || exit 1
+results=$PWD/build/results
+mkdir -p "$results"
+export RINGFENCE=${RINGFENCE:-$PWD/ringfence}
+
+all="lint unit asan bats-hybrid bats-v1 bats-v2 bats-asan host-vm"
+asan_files="lifecycle.bats bad-config.bats spec.bats"
+
+# The programs of a folder, one after the other, as one stream of TAP.
+programs() {
+	local p
+	for p in "$1"/test_*; do
+		[ -x "$p" ] && [ ! -d "$p" ] || continue
+		echo "# ${p##*/}"
+		CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$p" 2>&1 || {
+			local rc=$?
+			# A program that dies early prints no "not ok" of its own.
+			echo "not ok - ${p##*/} ended with $rc"
+		}
+	done
+}
+
+bats_in() {
+	local view=$1 f paths=()
+	shift
+	for f in "$@"; do
+		paths+=("tests/bats/${f##*/}")
+	done
+	[ "${#paths[@]}" -gt 0 ] || paths=(tests/bats/*.bats)
+	tests/views/run.sh "$view" bats --tap "${paths[@]}" 2>&1
+}
+
+part() {
+	local f
+	case $1 in
+	lint)
+		for f in tests/lint/layers.sh $(find tests/lint -name '*.sh' ! -name layers.sh ! -name tap.sh | sort); do
+			"$f" 2>&1
+		done
+		;;
+	unit)
+		make --no-print-directory unit-build >"$results/unit.build" 2>&1 || build_failed unit
+		programs build/unit
+		;;
+	asan)
+		make --no-print-directory asan-build >"$results/asan.build" 2>&1 || build_failed asan
+		# Programs that fork on purpose leave memory to the kernel: leaks are the arena's subject.
+		ASAN_OPTIONS=detect_leaks=0 programs build/asan/unit
+		;;
+	bats-hybrid | bats-v1 | bats-v2)
+		# shellcheck disable=SC2086 # a list of words
+		bats_in "${1#bats-}" ${FILES:-}
+		;;
+	bats-asan)
+		make --no-print-directory asan-build >"$results/asan.build" 2>&1 || build_failed asan
+		# shellcheck disable=SC2086
+		RINGFENCE=$PWD/build/asan/ringfence ASAN_OPTIONS=detect_leaks=0 bats_in hybrid ${FILES:-$asan_files}
+		;;
+	host-vm)
+		# shellcheck disable=SC2086
+		tests/host-vm/run.sh ${FILES:-} 2>"$results/host-vm.console"
+		;;
+	*)
+		echo "not ok - no part is called $1 (there are: $all)"
+		;;
+	esac
+}
+
+build_failed() {
+	echo "not ok - the $1 programs build"
+	grep -m 20 -E 'error|undefined|\*\*\*' "$results/$1.build" | sed 's/^/# /'
+}
+
+count() {
+	grep -cE "$1" "$2" || true
+}
+
+passed=0 failed=0 skipped=0
+for p in ${PARTS:-$all}; do
+	tap=$results/$p.tap
+	begin=$SECONDS
+	part "$p" >"$tap"
+	bad=$(count '^not ok' "$tap")
+	skip=$(count '^ok .*# [sS][kK][iI][pP]' "$tap")
+	good=$(($(count '^ok' "$tap") - skip))
+	if [ $((good + bad + skip)) = 0 ]; then
+		bad=1
+		echo "not ok - $p printed no test" >>"$tap"
+	fi
+	printf '  %-12s %4d passed, %d failed, %d skipped  (%d s)\n' "$p" "$good" "$bad" "$skip" $((SECONDS - begin))
+	# Each failure with what it printed; each skip with its reason.
+	awk '/^not ok/ { show = 1; print "    " $0; next }
+		/^ok .*# [sS][kK][iI][pP]/ { show = 0; print "    " $0; next }
+		/^ok/ { show = 0; next }
+		show && /^#/ { print "      " $0 }' "$tap"
+	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
