@@ -16,7 +16,7 @@ bundle=$work/bundle
 trap 'cleanup' EXIT
 
 cleanup() {
-	for id in $(ls "$work/state-rf" 2>/dev/null); do "$rf" --root "$work/state-rf" delete --force "$id" || true; done
+	for id in $("$rf" --root "$work/state-rf" list -q); do "$rf" --root "$work/state-rf" delete --force "$id" || true; done
 	rm -rf "$work"
 }
 

@@ -52,7 +52,7 @@ static const struct {
 static const struct {
 	const char *name;
 	unsigned major, minor;
-} nodes[] = {{"dev/null", 1, 3},    {"dev/zero", 1, 5},	   {"dev/full", 1, 7},
+} nodes[] = {{"dev/null", 1, 3},   {"dev/zero", 1, 5},    {"dev/full", 1, 7},
 	     {"dev/random", 1, 8}, {"dev/urandom", 1, 9}, {"dev/tty", 5, 0}};
 
 static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"},
@@ -124,8 +124,8 @@ int main(int argc, char **argv)
 {
 	if (argc < 4)
 		return 2;
-	struct clone_args args = {.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-					   CLONE_NEWUTS | CLONE_NEWCGROUP,
+	struct clone_args args = {.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
+					   CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
 				  .exit_signal = SIGCHLD};
 	if (strcmp(argv[2], "-") != 0) {
 		must(mkdir(argv[2], 0755), argv[2]);

@@ -48,7 +48,8 @@ static long once(const struct entry *e, const posix_spawn_file_actions_t *quiet)
 	long t0 = now_us();
 	int rc = posix_spawnp(&pid, e->argv[0], quiet, NULL, e->argv, environ);
 	if (rc != 0 || waitpid(pid, &status, 0) < 0 || status != 0) {
-		fprintf(stderr, "spin: %s failed (spawn %d, status %d)\n", e->name, rc, rc ? 0 : status);
+		fprintf(stderr, "spin: %s failed (spawn %d, status %d)\n", e->name, rc,
+			rc ? 0 : status);
 		exit(1);
 	}
 	return now_us() - t0;
@@ -60,13 +61,18 @@ int main(int argc, char **argv)
 	if (rounds < 1)
 		return 2;
 	struct entry *e = calloc((size_t)n, sizeof(*e));
+	if (!e)
+		return 1;
 	posix_spawn_file_actions_t quiet;
 	posix_spawn_file_actions_init(&quiet);
 	for (int fd = 0; fd < 3; fd++)
-		posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", fd ? O_WRONLY : O_RDONLY, 0);
+		posix_spawn_file_actions_addopen(&quiet, fd, "/dev/null", fd ? O_WRONLY : O_RDONLY,
+						 0);
 	for (int i = 0; i < n; i++) {
 		split(&e[i], argv[i + 2]);
 		e[i].us = calloc((size_t)rounds, sizeof(long));
+		if (!e[i].us || !e[i].argv[0])
+			return 2;
 	}
 	for (int r = rounds > 1 ? -2 : 0; r < rounds; r++) /* two rounds to warm up */
 		for (int i = 0; i < n; i++) {

@@ -29,9 +29,9 @@
 enum cg_mode { CG_NONE, CG_V1, CG_HYBRID, CG_V2 };
 
 struct cg_hierarchy {
-	const char *mountpoint;	 /* "/sys/fs/cgroup/memory" */
+	const char *mountpoint;  /* "/sys/fs/cgroup/memory" */
 	const char *controllers; /* ",memory," or ",cpu,cpuacct,"; ",name=systemd,"; v2: its list */
-	const char *own;	 /* our own group in it ("/" or "/a/b"), relative to the mount */
+	const char *own;         /* our own group in it ("/" or "/a/b"), relative to the mount */
 	bool v2;
 	int fd; /* O_PATH|O_DIRECTORY of the mount point, opened on first use, else -1 */
 };
@@ -54,10 +54,10 @@ struct cg_hierarchy *cg_find(const struct cg_layout *l, const char *controller);
  * relative), as create found it and state.json keeps it. */
 struct cg_group {
 	struct cg_layout *layout; /* borrowed */
-	const char *path;	  /* absolute within each hierarchy: "/libpod_parent/libpod-…"; where
-				   * a relative one differs, "/a;memory=/x/a": opaque, keep it whole */
-	int v2_fd;		  /* directory to clone into (CLONE_INTO_CGROUP), or -1 */
-	bool delegated_only;	  /* rootless: failing to make it is no error, the group is void */
+	const char *path;    /* absolute within each hierarchy: "/libpod_parent/libpod-…"; where
+			      * a relative one differs, "/a;memory=/x/a": opaque, keep it whole */
+	int v2_fd;           /* directory to clone into (CLONE_INTO_CGROUP), or -1 */
+	bool delegated_only; /* rootless: failing to make it is no error, the group is void */
 };
 
 /* Chooses the path: linux.cgroupsPath (absolute: from each hierarchy's mount point down; relative:
@@ -69,15 +69,16 @@ int cg_group_init(struct arena *a, struct cg_layout *l, const struct spec *s, co
 int cg_group_open(struct arena *a, struct cg_layout *l, const char *path,
 		  struct cg_group **ret_group, struct err *e);
 
-/* Refuses, by JSON pointer, what this host or this version can't apply. No privileges, no effect. */
+/* Refuses, by JSON pointer, what this host or this version can't apply. No privileges, no effect.
+ */
 int cg_accept(const struct cg_layout *l, const struct spec *s, struct err *e);
 /* Adds steps: PLAN_PREPARE make + one per value; PLAN_ATTACH put the pid into v1 groups. The
  * steps' context (PLAN_CG) is struct cg_run. */
 int cg_plan(struct plan *p, struct cg_group *g, const struct spec *s, struct err *e);
 struct cg_run {
 	struct cg_group *group;
-	pid_t pid;	/* for PLAN_ATTACH */
-	bool into_v2;	/* the process was born in v2_fd: don't write there again */
+	pid_t pid;    /* for PLAN_ATTACH */
+	bool into_v2; /* the process was born in v2_fd: don't write there again */
 };
 /* True when nothing has to be attached after the clone (pure v2). */
 bool cg_born_inside(const struct cg_group *g);

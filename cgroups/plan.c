@@ -18,7 +18,7 @@
 
 /* Device rules ready to be applied: to a v1 directory, or as a program. */
 struct devices {
-	int hier; /* -1: none asked */
+	int hier; /* -1: nothing to apply */
 	struct cg_dev_v1 v1;
 	struct bpf_insn *code;
 	size_t code_len;
@@ -53,10 +53,13 @@ static int devices_prepare(struct arena *a, const struct cg_layout *l, const str
 	size_t n;
 
 	*ret = d;
-	if (ask->r->devices.n == 0)
+	/* A spec without rules gets the default devices and no others; an update without, no
+	 * change. */
+	bool implied = ask->r->devices.n == 0;
+	d.hier = implied && ask->update ? -1 : devices_hierarchy(l);
+	if (implied && d.hier < 0)
 		return 0;
-	d.pointer = arena_printf(a, "%s/devices", ask->prefix);
-	d.hier = devices_hierarchy(l);
+	d.pointer = implied ? "" : arena_printf(a, "%s/devices", ask->prefix);
 	if (!d.pointer)
 		return no_memory(e);
 	if (d.hier < 0)
@@ -244,7 +247,7 @@ int cg_plan(struct plan *p, struct cg_group *g, const struct spec *s, struct err
 	int rc = plan_group(p, g, pointer, e);
 	if (rc == 0 && s->linux_.resources.set)
 		rc = plan_values(p, g, &ask, e);
-	if (rc == 0 && s->linux_.resources.set)
+	if (rc == 0)
 		rc = plan_devices(p, g, &ask, e);
 	if (rc == 0)
 		rc = step(p, PLAN_ATTACH, pointer, "put the process into the group", NULL,

@@ -2,7 +2,8 @@
  *
  * One table says for each scalar of the spec which file takes it on v1 and on v2 and how the
  * number is converted; the lists (per device, per page size …) are in values_lists.c.
- * Sources: OCI config-linux.md, the kernel's admin-guide/cgroup-v1/ and cgroup-v2.rst, crun(1) "CGROUP v2".
+ * Sources: OCI config-linux.md, the kernel's admin-guide/cgroup-v1/ and cgroup-v2.rst, crun(1)
+ * "CGROUP v2".
  *
  * Invariants
  *  1. Whatever is asked for and has no file on the hierarchy that would serve it is

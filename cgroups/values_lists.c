@@ -251,6 +251,18 @@ static int add_rdma(struct cg_build *b)
 	return 0;
 }
 
+/* Files whose values aren't limits: they move or kill processes, or change what the group is. */
+static bool is_handle(const char *key)
+{
+	static const char *const handles[] = {"cgroup.procs", "cgroup.threads", "cgroup.kill",
+					      "cgroup.type", "cgroup.subtree_control"};
+
+	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++)
+		if (strcmp(handles[i], key) == 0)
+			return true;
+	return false;
+}
+
 static int add_unified_one(struct cg_build *b, const char *key, const char *value)
 {
 	const char *pointer = key_pointer(b, "unified", key);
@@ -263,6 +275,8 @@ static int add_unified_one(struct cg_build *b, const char *key, const char *valu
 	if (strchr(key, '/') || len == 0 || !key[len] || !key[len + 1] || len >= sizeof(ctl))
 		return err_set(b->e, ERR_SPEC, EINVAL, pointer,
 			       "must be the name of a cgroup v2 file, \"controller.name\"");
+	if (is_handle(key))
+		return err_set(b->e, ERR_SPEC, EINVAL, pointer, "is not a limit");
 	if (v2 < 0)
 		return cg_values_unsupported(b, pointer, "this host has no cgroup v2 hierarchy%s",
 					     "");

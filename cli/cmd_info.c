@@ -65,8 +65,8 @@ static const char *kvm_words(void)
 
 static void put_namespaces(struct json_out *o)
 {
-	static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user",
-					    "uts"};
+	static const char *const names[] = {"cgroup", "ipc",  "mnt",  "net",
+					    "pid",    "time", "user", "uts"};
 	char path[64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -92,7 +92,8 @@ static int as_text(struct cli *c, const struct utsname *u, const char *mode, str
 	put_namespaces(NULL);
 	printf("\nseccomp     %s\n",
 	       access("/proc/sys/kernel/seccomp/actions_avail", F_OK) == 0 ? "yes" : "no");
-	printf("AppArmor    %s\n", access("/sys/kernel/security/apparmor", F_OK) == 0 ? "yes" : "no");
+	printf("AppArmor    %s\n",
+	       access("/sys/kernel/security/apparmor", F_OK) == 0 ? "yes" : "no");
 	printf("SELinux     %s\n", access("/sys/fs/selinux/enforce", F_OK) == 0 ? "yes" : "no");
 	printf("KVM         %s\n", kvm_words());
 	printf("isolation   shared (microvm: not built yet)\n");

@@ -55,7 +55,7 @@ static void list_table(const struct rt_info *items, size_t n)
 	const char *head[6] = {"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"};
 
 	for (size_t i = 0; i < n; i++) {
-		const char *cells[6] = {items[i].id,	 "0000000",	   "creating",
+		const char *cells[6] = {items[i].id,     "0000000",        "creating",
 					items[i].bundle, items[i].created, items[i].owner};
 		for (int k = 0; k < 6; k++)
 			if (cells[k] && (int)strlen(cells[k]) > w[k])

@@ -54,10 +54,9 @@ int cmd_update(struct cli *c, struct err *e)
 	if (c->resources) {
 		rc = read_document(c->resources, &text, &len, e);
 		if (rc >= 0)
-			rc = spec_parse_resources(&a, text, len,
-						  str_eq(c->resources, "-") ? "resources"
-									    : c->resources,
-						  &r, e);
+			rc = spec_parse_resources(
+				&a, text, len,
+				str_eq(c->resources, "-") ? "resources" : c->resources, &r, e);
 	}
 	if (rc >= 0)
 		rc = spec_check_resources(r, "", e);

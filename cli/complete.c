@@ -50,7 +50,8 @@ static void zsh(void)
 	for (const struct verb *v = cli_verbs; v->name; v++)
 		if (!v->hidden)
 			printf("\t'%s:%s'\n", v->name, v->summary);
-	printf(")\nif (( CURRENT == 2 )); then\n\t_describe verb verbs\nelse\n\tcase $words[2] in\n");
+	printf(")\nif (( CURRENT == 2 )); then\n\t_describe verb verbs\nelse\n\tcase $words[2] "
+	       "in\n");
 	for (const struct verb *v = cli_verbs; v->name; v++) {
 		if (v->hidden)
 			continue;
@@ -69,10 +70,11 @@ static void fish(void)
 	for (const struct verb *v = cli_verbs; v->name; v++) {
 		if (v->hidden)
 			continue;
-		printf("complete -c ringfence -f -n __fish_use_subcommand -a %s -d \"%s\"\n", v->name,
-		       v->summary);
+		printf("complete -c ringfence -f -n __fish_use_subcommand -a %s -d \"%s\"\n",
+		       v->name, v->summary);
 		for (const struct opt *o = v->opts; o && o->name; o++)
-			printf("complete -c ringfence -n \"__fish_seen_subcommand_from %s\" -l %s%s\n",
+			printf("complete -c ringfence -n \"__fish_seen_subcommand_from %s\" -l "
+			       "%s%s\n",
 			       v->name, o->name, o->arg ? " -r" : "");
 	}
 }

@@ -28,7 +28,8 @@ void help_verb(const struct verb *v)
 void help_program(void)
 {
 	printf("Usage: ringfence [GLOBAL OPTION...] VERB [OPTION...] [ARGUMENT...]\n\n"
-	       "A container runtime: the OCI runtime specification, behind a shared kernel's walls.\n\n"
+	       "A container runtime: the OCI runtime specification, behind a shared kernel's "
+	       "walls.\n\n"
 	       "Verbs:\n");
 	for (const struct verb *v = cli_verbs; v->name; v++)
 		if (!v->hidden)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +31,8 @@ static int set_log(const struct cli *c, struct err *e)
 	bool json = str_eq(c->log_format, "json");
 
 	if (c->log_format && !json && !str_eq(c->log_format, "text"))
-		return err_set(e, ERR_USAGE, EINVAL, NULL, "--log-format is text or json, not \"%s\"",
-			       c->log_format);
+		return err_set(e, ERR_USAGE, EINVAL, NULL,
+			       "--log-format is text or json, not \"%s\"", c->log_format);
 	for (int i = 0; c->log_level && i < 4; i++)
 		if (str_eq(words[i], c->log_level))
 			level = (enum log_level)i;
@@ -58,8 +59,8 @@ static int count_args(const struct verb *v, const struct cli *c, struct err *e)
 		return err_set(e, ERR_USAGE, EINVAL, NULL, "%s needs %s; see `ringfence %s --help`",
 			       v->name, v->args, v->name);
 	if (v->max_args >= 0 && c->argc > v->max_args)
-		return err_set(e, ERR_USAGE, EINVAL, NULL, "%s: unexpected argument \"%s\"", v->name,
-			       c->argv[v->max_args]);
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "%s: unexpected argument \"%s\"",
+			       v->name, c->argv[v->max_args]);
 	return 0;
 }
 
@@ -69,8 +70,8 @@ static int run_verb(struct cli *c, char **all, struct err *e)
 	auto_str root = NULL;
 
 	if (!v)
-		return err_set(e, ERR_USAGE, EINVAL, NULL, "no such verb: %s; see `ringfence --help`",
-			       c->argv[0]);
+		return err_set(e, ERR_USAGE, EINVAL, NULL,
+			       "no such verb: %s; see `ringfence --help`", c->argv[0]);
 	c->argv++;
 	c->argc--;
 	int rc = opt_parse(v->opts, v->ordered, c, &c->argc, c->argv, e);
@@ -122,6 +123,8 @@ int main(int argc, char **argv)
 	/* The parser moves words about; the guard needs them as they came. */
 	char **words = calloc((size_t)argc + 1, sizeof(*words));
 
+	/* A run allocates little and lives shortly: get it in one piece from the kernel. */
+	mallopt(M_TOP_PAD, 512 * 1024);
 	fill_stdio();
 	if (!words || argc < 1)
 		return 1;

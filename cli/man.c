@@ -62,7 +62,8 @@ int man_page(const char *verb)
 	if (!v)
 		return -1;
 	printf(".TH RINGFENCE\\-%s 8 \"\" \"ringfence %s\"\n.SH NAME\nringfence\\-%s \\- %s\n"
-	       ".SH SYNOPSIS\n\\fBringfence %s\\fR [\\fIOPTION\\fR...] \\fI%s\\fR\n.SH DESCRIPTION\n"
+	       ".SH SYNOPSIS\n\\fBringfence %s\\fR [\\fIOPTION\\fR...] \\fI%s\\fR\n.SH "
+	       "DESCRIPTION\n"
 	       "%c%s.\n",
 	       v->name, RF_VERSION, v->name, v->summary, v->name, v->args,
 	       v->summary[0] - ('a' - 'A'), v->summary + 1);

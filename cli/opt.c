@@ -13,8 +13,8 @@ static void *field(struct cli *c, const struct opt *o)
 
 static bool parse_bool(const char *text, bool *ret_v)
 {
-	static const char *const yes[] = {"true", "1", "t", "yes"}, *const no[] = {"false", "0", "f",
-										 "no"};
+	static const char *const yes[] = {"true", "1", "t", "yes"}, *const no[] = {"false", "0",
+										   "f", "no"};
 
 	for (int i = 0; i < 4; i++) {
 		if (str_eq(text, yes[i]) || str_eq(text, no[i])) {
@@ -138,8 +138,8 @@ static int unknown(const struct opt *opts, const char *word, struct err *e)
 		}
 	}
 	if (near)
-		return err_set(e, ERR_USAGE, EINVAL, NULL,
-			       "unknown option %s (did you mean --%s?)", word, near);
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "unknown option %s (did you mean --%s?)",
+			       word, near);
 	return err_set(e, ERR_USAGE, EINVAL, NULL, "unknown option %s", word);
 }
 

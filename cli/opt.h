@@ -45,7 +45,7 @@ enum opt_type { OPT_T_BOOL, OPT_T_STR, OPT_T_UINT, OPT_T_I64, OPT_T_U64, OPT_T_L
 
 struct opt {
 	const char *name;
-	char letter;	 /* 0: none */
+	char letter;     /* 0: none */
 	const char *arg; /* placeholder, NULL for booleans */
 	enum opt_type type;
 	size_t offset;
@@ -59,8 +59,8 @@ struct verb {
 	const char *detail; /* a paragraph for the man page, or NULL */
 	const struct opt *opts;
 	int min_args, max_args; /* positional; -1: no limit */
-	bool ordered;		/* options end at the first positional argument (exec, ps) */
-	bool guarded;		/* runs code that a guest may look at: selfguard first */
+	bool ordered;           /* options end at the first positional argument (exec, ps) */
+	bool guarded;           /* runs code that a guest may look at: selfguard first */
 	bool hidden;
 	int (*run)(struct cli *c, struct err *e);
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/close_range.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +19,22 @@ void fd_close(int *fd)
 		close(*fd);
 	*fd = -1;
 	errno = saved;
+}
+
+/* High ones are closed all the same: a long plan must not run into RLIMIT_NOFILE. */
+#define LAZY_BELOW 256
+
+static bool lazy;
+
+void fd_lazy(void)
+{
+	lazy = true;
+}
+
+void fd_cleanup(int *fd)
+{
+	if (*fd >= 0 && !(lazy && *fd < LAZY_BELOW))
+		fd_close(fd);
 }
 
 int fd_send(int sock, int fd, const void *data, unsigned long len, struct err *e)

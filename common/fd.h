@@ -15,11 +15,11 @@
 
 /* Closes *fd when it is not negative and sets it to -1. errno is kept. */
 void fd_close(int *fd);
-static inline void fd_cleanup(int *fd)
-{
-	if (*fd >= 0)
-		fd_close(fd);
-}
+/* The end of an auto_fd's scope: as fd_close, unless fd_lazy was called. */
+void fd_cleanup(int *fd);
+/* For a process that is about to execve: from now on the end of a scope leaves low descriptors to
+ * close-on-exec, which closes all of them in one call. fd_close still closes at once. */
+void fd_lazy(void);
 
 /* Moves the descriptor out of *fd, which becomes -1. */
 static inline int take_fd(int *fd)

@@ -202,11 +202,14 @@ static int try_file(struct making *m)
 		return parent;
 	auto_fd made = openat(parent, m->text + begin,
 			      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, m->mode);
-	if (made >= 0)
+	int code = errno;
+	bool is_new = made >= 0;
+	fd_close(&made); /* a writer left open would keep the root from becoming read-only */
+	if (is_new)
 		return lookup(parent, m->text + begin, O_PATH | O_NOFOLLOW,
 			      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-	if (errno != EEXIST)
-		return errno == ENOENT ? -EAGAIN : -errno;
+	if (code != EEXIST)
+		return code == ENOENT ? -EAGAIN : -code;
 	int rc = splice_link(m, parent, (size_t)begin, strlen(m->text));
 	return rc < 0 ? rc : -EAGAIN;
 }

@@ -52,27 +52,45 @@ int ns_caps_drop_bounding(const struct ns_caps *caps, struct err *e)
 	return 0;
 }
 
+static void to_data(const struct ns_caps *caps, uint64_t within, struct __user_cap_data_struct d[2])
+{
+	for (int i = 0; i < 2; i++) {
+		d[i].effective = (uint32_t)((caps->effective & within) >> (32 * i));
+		d[i].permitted = (uint32_t)((caps->permitted & within) >> (32 * i));
+		d[i].inheritable = (uint32_t)(caps->inheritable >> (32 * i));
+	}
+}
+
+/* What the runtime itself lacks can't be granted: left out, as the peers do with a warning. */
+static int set_within_own(struct __user_cap_header_struct *h, const struct ns_caps *caps)
+{
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, h, d) < 0)
+		return -1;
+	to_data(caps, d[0].permitted | (uint64_t)d[1].permitted << 32, d);
+	return (int)syscall(SYS_capset, h, d);
+}
+
 int ns_caps_apply(const struct ns_caps *caps, struct err *e)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2];
 
-	for (int i = 0; i < 2; i++) {
-		d[i].effective = (uint32_t)(caps->effective >> (32 * i));
-		d[i].permitted = (uint32_t)(caps->permitted >> (32 * i));
-		d[i].inheritable = (uint32_t)(caps->inheritable >> (32 * i));
-	}
-	if (syscall(SYS_capset, &h, d) < 0)
+	to_data(caps, UINT64_MAX, d);
+	if (syscall(SYS_capset, &h, d) < 0 && (errno != EPERM || set_within_own(&h, caps) < 0))
 		return err_sys(e, errno, NULL, "setting capabilities");
 	/* The ambient set is empty unless the runtime's caller had one: clear, then raise. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return err_sys(e, errno, NULL, "clearing ambient capabilities");
-	/* Only what is permitted and inheritable too can be ambient (capabilities(7)). The peers' default
-	 * specification asks for more, and gets this. */
+	/* Only what is permitted and inheritable too can be ambient (capabilities(7)). The peers'
+	 * default specification asks for more, and gets this. */
 	uint64_t ambient = caps->ambient & caps->permitted & caps->inheritable;
-	for (int cap = 0; cap < 64; cap++)
-		if (ambient >> cap & 1 &&
-		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+	for (int cap = 0; cap < 64; cap++) {
+		if (!(ambient >> cap & 1))
+			continue;
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0 && errno != EPERM)
 			return err_sys(e, errno, NULL, "raising ambient capability %d", cap);
+	}
 	return 0;
 }

@@ -41,17 +41,30 @@ static int bind_host(const char *path, const struct ns_mount_opts *o, struct err
 	return rc < 0 ? rc : take_fd(&tree);
 }
 
-static int mount_v2(struct ns_child_ctx *c, const struct ns_mount_opts *o, int target, struct err *e)
+/* A group of the host without a cgroup namespace in between: the guest sees its own group only, and
+ * root of a user namespace may not write even there (CVE-2023-25809). */
+static struct ns_mount_opts bind_options(const struct ns_child_ctx *c,
+					 const struct ns_mount_opts *asked)
 {
-	char own[PATH_MAX];
-	bool has_ns = spec_find_ns(c->spec, SPEC_NS_CGROUP) != NULL;
-	auto_fd tree = ns_fs_mount("cgroup2", "cgroup", o, e);
+	struct ns_mount_opts o = *asked;
 
-	/* A user namespace without a cgroup namespace of its own may not: its group is bound. */
-	if (tree == -EPERM && !has_ns) {
-		snprintf(own, sizeof(own), CGROUP_DIR "%s", c->launch->cgroup_path ?: "");
-		tree = bind_host(own, o, e);
-	}
+	o.n_fs = 0;
+	o.propagation = 0;
+	if (ns_has_user(c->spec) && !spec_find_ns(c->spec, SPEC_NS_CGROUP))
+		o.attr_set |= MOUNT_ATTR_RDONLY;
+	return o;
+}
+
+static int mount_v2(struct ns_child_ctx *c, const struct ns_mount_opts *o, int target,
+		    struct err *e)
+{
+	struct ns_mount_opts own = bind_options(c, o);
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), CGROUP_DIR "%s", c->launch->cgroup_path ?: "");
+	auto_fd tree = spec_find_ns(c->spec, SPEC_NS_CGROUP)
+			       ? ns_fs_mount("cgroup2", "cgroup", o, e)
+			       : bind_host(path, &own, e);
 	return tree < 0 ? tree : attach(tree, target, e);
 }
 
@@ -68,40 +81,59 @@ static bool mountinfo_field(const char *line, int n, char *ret, size_t size)
 	return true;
 }
 
-/* One hierarchy: a directory of its name in the tmpfs, with the group bound on it. A hierarchy in
- * which the container has no group (rootless) is left out. */
-static int bind_hierarchy(struct ns_child_ctx *c, const char *mountpoint,
-			  const struct ns_mount_opts *o, int dir, struct err *e)
+/* "cpu,cpuacct" is found as "cpu" and as "cpuacct" too. */
+static int link_words(const char *name, int dir, struct err *e)
 {
-	const char *name = strrchr(mountpoint, '/') + 1;
-	char own[PATH_MAX];
-	struct err none;
+	char word[NAME_MAX + 1];
 
-	snprintf(own, sizeof(own), "%s%s", mountpoint, c->launch->cgroup_path);
-	auto_fd tree = bind_host(own, o, &none);
-	if (tree < 0)
+	if (!strchr(name, ','))
 		return 0;
-	if (mkdirat(dir, name, 0755) < 0)
-		return err_sys(e, errno, NULL, "making %s", name);
-	auto_fd at = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (at < 0)
-		return err_sys(e, errno, NULL, "opening %s", name);
-	int rc = attach(tree, at, e);
-	/* "cpu,cpuacct" is found as "cpu" and as "cpuacct" too. */
-	for (const char *w = name; rc >= 0 && strchr(name, ',') && *w; w += strspn(w, ",")) {
-		char word[NAME_MAX + 1];
+	for (const char *w = name; *w; w += strspn(w, ",")) {
 		snprintf(word, sizeof(word), "%.*s", (int)strcspn(w, ","), w);
 		w += strcspn(w, ",");
 		if (symlinkat(name, dir, word) < 0 && errno != EEXIST)
-			rc = err_sys(e, errno, NULL, "linking %s", word);
+			return err_sys(e, errno, NULL, "linking %s", word);
 	}
-	return rc;
+	return 0;
 }
 
-static int bind_all(struct ns_child_ctx *c, const struct ns_mount_opts *o, int dir, struct err *e)
+/* One hierarchy: a directory of its name in the tmpfs, with the group bound on it. A hierarchy in
+ * which the container has no group (rootless) is left out. The tmpfs is ours alone: no link can be
+ * in the way of a name in it. */
+static int bind_hierarchy(struct ns_child_ctx *c, const char *mountpoint, const char *group,
+			  int dir, struct err *e)
+{
+	const char *name = strrchr(mountpoint, '/') + 1;
+	char own[PATH_MAX * 2];
+
+	snprintf(own, sizeof(own), "%s%s", mountpoint, group);
+	auto_fd tree = open_tree(AT_FDCWD, own, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	(void)c;
+	if (tree < 0)
+		return errno == ENOENT || errno == EACCES
+			       ? 0
+			       : err_sys(e, errno, NULL, "binding %s", own);
+	if (mkdirat(dir, name, 0755) < 0)
+		return errno == EEXIST ? 0 : err_sys(e, errno, NULL, "making %s", name);
+	if (move_mount(tree, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(e, errno, NULL, "attaching %s", name);
+	return link_words(name, dir, e);
+}
+
+/* A hierarchy may itself be mounted from a group on (a container within a container). */
+static const char *below_root(const char *group, const char *root)
+{
+	size_t n = strlen(root);
+
+	if (strcmp(root, "/") == 0 || strncmp(group, root, n) != 0 || (group[n] && group[n] != '/'))
+		return group;
+	return group + n;
+}
+
+static int bind_all(struct ns_child_ctx *c, int dir, struct err *e)
 {
 	auto_str text = NULL;
-	char point[PATH_MAX];
+	char point[PATH_MAX], root[PATH_MAX];
 	int rc = file_read_at(AT_FDCWD, "/proc/self/mountinfo", 16u << 20, &text, NULL, e);
 
 	for (const char *line = text; rc >= 0 && line && *line;
@@ -110,26 +142,30 @@ static int bind_all(struct ns_child_ctx *c, const struct ns_mount_opts *o, int d
 		const char *end = strchr(line, '\n');
 		if (!rest || (end && rest > end) || !str_starts(rest + 3, "cgroup"))
 			continue;
-		if (mountinfo_field(line, 4, point, sizeof(point)) &&
+		if (mountinfo_field(line, 3, root, sizeof(root)) &&
+		    mountinfo_field(line, 4, point, sizeof(point)) &&
 		    str_starts(point, CGROUP_DIR "/"))
-			rc = bind_hierarchy(c, point, o, dir, e);
+			rc = bind_hierarchy(c, point, below_root(c->launch->cgroup_path, root), dir,
+					    e);
 	}
 	return rc;
 }
 
-static int mount_v1(struct ns_child_ctx *c, const struct ns_mount_opts *o, int target, struct err *e)
+static int mount_v1(struct ns_child_ctx *c, const struct ns_mount_opts *o, int target,
+		    struct err *e)
 {
 	const char *words[] = {"mode=755"};
-	struct ns_mount_opts plain = *o, bare = {.fs = words, .n_fs = 1};
-
-	plain.n_fs = 0;
-	plain.propagation = 0;
+	struct ns_mount_opts bare = {.fs = words, .n_fs = 1}, all = bind_options(c, o);
 	auto_fd tmpfs = ns_fs_mount("tmpfs", "tmpfs", &bare, e);
 	int rc = tmpfs < 0 ? tmpfs : attach(tmpfs, target, e);
-	if (rc < 0 || !c->launch->cgroup_path)
-		return rc;
-	rc = bind_all(c, &plain, tmpfs, e);
-	return rc < 0 ? rc : ns_mount_apply(tmpfs, &plain, e);
+
+	if (rc >= 0 && c->launch->cgroup_path)
+		rc = bind_all(c, tmpfs, e);
+	/* One call for the tmpfs and all that now lies on it; nobody but us is there yet. */
+	all.rec_set |= all.attr_set;
+	all.rec_clr |= all.attr_clr;
+	all.attr_set = all.attr_clr = 0;
+	return rc < 0 ? rc : ns_mount_apply(tmpfs, &all, e);
 }
 
 int ns_mount_cgroup(struct ns_child_ctx *c, const struct spec_mount *m,

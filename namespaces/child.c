@@ -31,6 +31,10 @@ static int arrive(struct ns_child_ctx *c, struct err *e)
 	int rc = 0;
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* A process that goes straight on to execve leaves the closing to it; one that waits for a
+	 * `start`, perhaps for days, keeps nothing open that it doesn't need. */
+	if (l->start_fd < 0)
+		fd_lazy();
 	if (setsid() < 0)
 		return err_sys(e, errno, NULL, "starting a session");
 	if (l->wait_go)
@@ -75,6 +79,7 @@ static int terminal(struct ns_child_ctx *c, struct ns_process *p, struct err *e)
 		rc = ns_terminal_console(c->root, e);
 	if (rc >= 0)
 		rc = ns_terminal_deliver(master, name, c->launch->console_fd, c->sync, e);
+	fd_close(&master); /* now: a hang-up of its new owner has to be seen */
 	return rc;
 }
 
@@ -87,14 +92,22 @@ static int wait_start(struct ns_child_ctx *c, struct err *e)
 	if (l->start_fd < 0)
 		return sync_expect(c->sync, SYNC_START, NULL, NULL, e);
 	fd_close(&c->sync);
+	fd_close(&c->mask);
+	if (c->has_dev)
+		fd_close(&c->dev);
+	if (c->has_null)
+		fd_close(&c->null);
+	c->has_dev = c->has_null = false;
 	for (;;) {
 		auto_fd conn = accept4(l->start_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (conn < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
 		if (conn < 0)
 			return err_sys(e, errno, NULL, "waiting for the start");
-		if (sync_expect(conn, SYNC_START, NULL, NULL, e) < 0)
+		if (sync_expect(conn, SYNC_START, NULL, NULL, e) < 0) {
+			fd_close(&conn);
 			continue;
+		}
 		c->sync = take_fd(&conn);
 		return 0;
 	}

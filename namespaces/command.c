@@ -20,7 +20,8 @@ static const char *env_value(const struct spec_strings *env, const char *name)
 
 	for (size_t i = 0; i < env->n; i++)
 		if (strncmp(env->items[i], name, len) == 0 && env->items[i][len] == '=')
-			found = env->items[i] + len + 1; /* the last one wins, as in execve'd shells */
+			found = env->items[i] + len +
+				1; /* the last one wins, as in execve'd shells */
 	return found;
 }
 

@@ -3,6 +3,9 @@
  * The source is the guest's tree: opened by descriptor, one component at a
  * time, links are copied as links and never followed; special files are left
  * out. Depth is bounded; size is bounded by the tmpfs.
+ *
+ * Descriptors are closed at once, by close_pair: one that stays open for writing
+ * would keep the mount from becoming read-only.
  */
 #include "namespaces/internal.h"
 
@@ -21,6 +24,13 @@
 
 static int copy_tree(int from, int to, int depth, struct err *e);
 
+static int close_pair(int *a, int *b, int rc)
+{
+	fd_close(a);
+	fd_close(b);
+	return rc;
+}
+
 static int copy_file(int from, int to, const char *name, const struct stat *st, struct err *e)
 {
 	auto_fd in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -32,9 +42,10 @@ static int copy_file(int from, int to, const char *name, const struct stat *st, 
 	do
 		n = sendfile(out, in, NULL, 1 << 20);
 	while (n > 0 || (n < 0 && errno == EINTR));
-	if (n < 0 || fchown(out, st->st_uid, st->st_gid) < 0 || fchmod(out, st->st_mode & 07777) < 0)
+	if (n < 0 || fchown(out, st->st_uid, st->st_gid) < 0 ||
+	    fchmod(out, st->st_mode & 07777) < 0)
 		return err_sys(e, errno, NULL, "copying %s up", name);
-	return 0;
+	return close_pair(&in, &out, 0);
 }
 
 static int copy_link(int from, int to, const char *name, struct err *e)
@@ -62,7 +73,7 @@ static int copy_dir(int from, int to, const char *name, const struct stat *st, i
 		return rc;
 	if (fchown(out, st->st_uid, st->st_gid) < 0 || fchmod(out, st->st_mode & 07777) < 0)
 		return err_sys(e, errno, NULL, "copying %s up", name);
-	return 0;
+	return close_pair(&in, &out, 0);
 }
 
 static int copy_entry(int from, int to, const char *name, int depth, struct err *e)
@@ -109,7 +120,8 @@ int ns_copy_up(int from, int to, struct err *e)
 		return err_sys(e, errno, NULL, "copying up");
 	int rc = copy_tree(in, out, 0, e);
 	/* The tmpfs takes over who owns the directory and who may enter it. */
-	if (rc >= 0 && (fchown(out, st.st_uid, st.st_gid) < 0 || fchmod(out, st.st_mode & 07777) < 0))
+	if (rc >= 0 &&
+	    (fchown(out, st.st_uid, st.st_gid) < 0 || fchmod(out, st.st_mode & 07777) < 0))
 		rc = err_sys(e, errno, NULL, "copying up");
-	return rc;
+	return close_pair(&in, &out, rc);
 }

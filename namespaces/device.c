@@ -2,7 +2,9 @@
  *
  * Invariants
  *  1. A node is made beneath a parent descriptor that the path layer opened, by a call that never
- *     follows the last component: /dev of an image may be a link (CVE-2026-41579).
+ *     follows the last component: /dev of an image may be a link (CVE-2026-41579). The default
+ *     nodes and links are made only in a /dev that is a real directory: a link could lead to a
+ *     volume, which is the host's.
  *  2. What stands there already is left alone when it is the right device, else it is an error:
  *     nothing of the guest's is replaced.
  *  3. In a user namespace mknod is forbidden: the host's own node is bound in its place, from a
@@ -84,38 +86,90 @@ static int make_node(int parent, const char *name, mode_t mode, dev_t dev, struc
 	return err_sys(e, errno, NULL, "making the node %s", name);
 }
 
-/* (3) */
-static int bind_node(struct ns_child_ctx *c, size_t slot, const char *path, struct err *e)
+static int clone_host_node(const char *path, const char *pointer, mode_t type, dev_t dev,
+			   int *ret_fd, struct err *e)
 {
-	auto_fd target = path_make_file(c->root, path, 0666, e);
+	struct stat st;
+	auto_fd fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
-	if (target < 0)
-		return target;
-	if (move_mount(c->launch->prepared->devices[slot], "", target, "",
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, pointer, "opening the host's %s", path);
+	if ((st.st_mode & S_IFMT) != type || st.st_rdev != dev)
+		return err_set(e, ERR_UNSUPPORTED, ENODEV, pointer,
+			       "in a user namespace the host's %s is bound, and that is another "
+			       "device",
+			       path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* (3). A caller who may not clone mounts leaves it to us. */
+static int bind_node(struct ns_child_ctx *c, size_t slot, const char *path, mode_t type, dev_t dev,
+		     struct err *e)
+{
+	int tree = c->launch->prepared->devices[slot];
+	auto_fd own = -1;
+	int rc = tree < 0 ? clone_host_node(path, "", type, dev, &own, e) : 0;
+	auto_fd target = rc < 0 ? -1 : path_make_file(c->root, path, 0666, e);
+
+	if (rc < 0 || target < 0)
+		return rc < 0 ? rc : target;
+	if (move_mount(tree < 0 ? own : tree, "", target, "",
 		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return err_sys(e, errno, NULL, "binding the host's %s", path);
 	return 0;
 }
 
+static int make_links(struct ns_child_ctx *c, int dev, struct err *e)
+{
+	struct err none;
+	auto_fd kcore = path_open(c->root, "/proc/kcore", O_PATH | O_NOFOLLOW, &none);
+
+	if (kcore >= 0 && symlinkat("/proc/kcore", dev, "core") < 0 && errno != EEXIST)
+		return err_sys(e, errno, NULL, "linking /dev/core");
+	for (size_t i = 0; i < COUNT(links); i++)
+		if (symlinkat(links[i].target, dev, links[i].name) < 0 && errno != EEXIST)
+			return err_sys(e, errno, NULL, "linking /dev/%s", links[i].name);
+	return 0;
+}
+
+/* The container's /dev, seen to be a real directory (1). */
+static int open_dev(struct ns_child_ctx *c, struct err *e)
+{
+	struct err first;
+	int fd = path_open(c->root, "/dev", O_PATH | O_NOFOLLOW | O_DIRECTORY, &first);
+
+	if (fd == -ENOENT) {
+		auto_fd made = path_make_dir(c->root, "/dev", 0755, e);
+		if (made < 0)
+			return made;
+		fd = path_open(c->root, "/dev", O_PATH | O_NOFOLLOW | O_DIRECTORY, &first);
+	}
+	if (fd == -ENOTDIR || fd == -ELOOP)
+		return err_set(e, ERR_SPEC, ENOTDIR, NULL,
+			       "/dev in the root file system must be a real directory, not a link");
+	if (fd < 0)
+		*e = first;
+	return fd;
+}
+
 static int run_defaults(const struct plan_step *s, void *ctx, struct err *e)
 {
 	struct ns_child_ctx *c = ctx;
-	auto_fd dev = path_make_dir(c->root, "/dev", 0755, e);
+	auto_fd own = c->has_dev ? -1 : open_dev(c, e);
+	int dev = c->has_dev ? c->dev : own;
 	int rc = dev < 0 ? dev : 0;
 
 	(void)s;
 	for (size_t i = 0; i < COUNT(defaults) && rc >= 0; i++) {
 		const struct node *n = &defaults[i];
+		dev_t number = makedev(n->major, n->minor);
 		if (c->launch->prepared->n_devices)
-			rc = bind_node(c, i, n->path, e);
+			rc = bind_node(c, i, n->path, S_IFCHR, number, e);
 		else
-			rc = make_node(dev, n->path + strlen("/dev/"), S_IFCHR | 0666,
-				       makedev(n->major, n->minor), e);
+			rc = make_node(dev, n->path + strlen("/dev/"), S_IFCHR | 0666, number, e);
 	}
-	for (size_t i = 0; i < COUNT(links) && rc >= 0; i++)
-		if (symlinkat(links[i].target, dev, links[i].name) < 0 && errno != EEXIST)
-			rc = err_sys(e, errno, NULL, "linking /dev/%s", links[i].name);
-	return rc;
+	return rc < 0 ? rc : make_links(c, dev, e);
 }
 
 static int run_device(const struct plan_step *s, void *ctx, struct err *e)
@@ -129,7 +183,8 @@ static int run_device(const struct plan_step *s, void *ctx, struct err *e)
 	if (str_eq(d->path, "/dev/ptmx"))
 		return 0;
 	if (c->launch->prepared->n_devices && d->type != 'p')
-		return bind_node(c, COUNT(defaults) + index, d->path, e);
+		return bind_node(c, COUNT(defaults) + index, d->path, type_bits(d->type),
+				 makedev((unsigned)d->major.v, (unsigned)d->minor.v), e);
 	auto_fd parent = path_open_parent(c->root, d->path, &name, e);
 	if (parent < 0)
 		return parent;
@@ -151,7 +206,8 @@ int ns_plan_devices(struct plan *p, const struct spec *s, struct err *e)
 				 .room = PLAN_NS,
 				 .what = "devices",
 				 .pointer = "",
-				 .detail = "null zero full random urandom tty and the links of /dev",
+				 .detail =
+					 "null zero full random urandom tty and the links of /dev",
 				 .run = run_defaults};
 	int rc = ns_dev_is_bound(s) ? 0 : plan_add(p, &dflt, e);
 
@@ -172,20 +228,14 @@ int ns_plan_devices(struct plan *p, const struct spec *s, struct err *e)
 	return rc;
 }
 
-static int clone_host_node(const char *path, const char *pointer, mode_t type, dev_t dev,
-			   int *ret_fd, struct err *e)
+static int prepare_node(struct ns_launch *l, size_t slot, const char *path, const char *pointer,
+			mode_t type, dev_t dev, struct err *e)
 {
-	struct stat st;
-	auto_fd fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int rc = clone_host_node(path, pointer, type, dev, &l->prepared->devices[slot], e);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(e, errno, pointer, "opening the host's %s", path);
-	if ((st.st_mode & S_IFMT) != type || st.st_rdev != dev)
-		return err_set(e, ERR_UNSUPPORTED, ENODEV, pointer,
-			       "in a user namespace the host's %s is bound, and that is another "
-			       "device",
-			       path);
-	*ret_fd = take_fd(&fd);
+	if (!ns_child_opens(l, rc))
+		return rc;
+	err_clear(e);
 	return 0;
 }
 
@@ -204,17 +254,16 @@ int ns_prepare_devices(struct ns_launch *l, struct err *e)
 		l->prepared->devices[i] = -1;
 	l->prepared->n_devices = n;
 	for (size_t i = 0; i < COUNT(defaults) && rc >= 0; i++)
-		rc = clone_host_node(defaults[i].path, "", S_IFCHR,
-				     makedev(defaults[i].major, defaults[i].minor),
-				     &l->prepared->devices[i], e);
+		rc = prepare_node(l, i, defaults[i].path, "", S_IFCHR,
+				  makedev(defaults[i].major, defaults[i].minor), e);
 	for (size_t i = 0; i < s->linux_.devices.n && rc >= 0; i++) {
 		const struct spec_device *d = &s->linux_.devices.items[i];
 		char pointer[64];
 		snprintf(pointer, sizeof(pointer), "/linux/devices/%zu", i);
-		if (d->type != 'p' && !str_eq(d->path, "/dev/ptmx"))
-			rc = clone_host_node(d->path, pointer, type_bits(d->type),
-					     makedev((unsigned)d->major.v, (unsigned)d->minor.v),
-					     &l->prepared->devices[COUNT(defaults) + i], e);
+		if (d->type != 'p')
+			rc = prepare_node(l, COUNT(defaults) + i, d->path, pointer,
+					  type_bits(d->type),
+					  makedev((unsigned)d->major.v, (unsigned)d->minor.v), e);
 	}
 	return rc;
 }

@@ -39,9 +39,9 @@ static int compare(struct joining *j, struct err *e)
 	static const struct {
 		const char *name;
 		int flag;
-	} types[] = {{"mnt", CLONE_NEWNS}, {"net", CLONE_NEWNET},	{"ipc", CLONE_NEWIPC},
+	} types[] = {{"mnt", CLONE_NEWNS},  {"net", CLONE_NEWNET},       {"ipc", CLONE_NEWIPC},
 		     {"uts", CLONE_NEWUTS}, {"cgroup", CLONE_NEWCGROUP}, {"user", CLONE_NEWUSER},
-		     {"time", 0x80},	    {"pid", CLONE_NEWPID}};
+		     {"time", 0x80},        {"pid", CLONE_NEWPID}};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		char path[64];
@@ -83,7 +83,10 @@ static int terminal(struct joining *j, struct err *e)
 	if (!j->p.process->terminal)
 		return 0;
 	int rc = ns_terminal_open(&j->p, &master, name, sizeof(name), e);
-	return rc < 0 ? rc : ns_terminal_deliver(master, name, j->x->console_fd, j->sync, e);
+	if (rc >= 0)
+		rc = ns_terminal_deliver(master, name, j->x->console_fd, j->sync, e);
+	fd_close(&master);
+	return rc;
 }
 
 static _Noreturn void exec_main(struct joining *j)
@@ -91,6 +94,7 @@ static _Noreturn void exec_main(struct joining *j)
 	struct err e = {0};
 	int rc = 0;
 
+	fd_lazy();
 	if (j->x->wait_go)
 		rc = sync_expect(j->sync, SYNC_GO, NULL, NULL, &e);
 	if (rc >= 0 && setsid() < 0)
@@ -113,9 +117,8 @@ static _Noreturn void exec_main(struct joining *j)
 static int clone_joined(struct joining *j, struct ns_child *c, int peer, struct err *e)
 {
 	int pidfd = -1;
-	struct clone_args args = {.flags = CLONE_PIDFD,
-				  .pidfd = (uint64_t)(uintptr_t)&pidfd,
-				  .exit_signal = SIGCHLD};
+	struct clone_args args = {
+		.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
 
 	if (j->x->cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;

@@ -9,31 +9,35 @@
 /* Opened in N2 by the runtime's process, inherited by the child through the clone. */
 struct ns_prepared {
 	int rootfs_tree; /* open_tree(OPEN_TREE_CLONE | AT_RECURSIVE) of the rootfs, detached */
-	int *sources;	 /* per spec mount: detached clone of the bind source, or -1 */
+	int *sources;    /* per spec mount: detached clone of the bind source, or -1 */
 	size_t n_sources;
 	int *devices; /* in a user namespace, which may not mknod: clones of the host's nodes */
 	size_t n_devices;
 	int joined[SPEC_NS_MAX]; /* per namespace type: descriptor of the path to join, or -1 */
-	uint64_t clone_flags;	 /* CLONE_NEW* of the new ones */
+	uint64_t clone_flags;    /* CLONE_NEW* of the new ones */
 	struct ns_filter filter; /* seccomp */
 };
 
-/* Context of the PLAN_BUILD, PLAN_ROOT and PLAN_PROCESS steps of this room (plan_env.room[PLAN_NS]),
- * in the child. */
+/* Context of the PLAN_BUILD, PLAN_ROOT and PLAN_PROCESS steps of this room
+ * (plan_env.room[PLAN_NS]), in the child. */
 struct ns_child_ctx {
 	struct ns_launch *launch;
 	const struct spec *spec;
-	int root;   /* O_PATH of the container's root: the attached rootfs mount; valid to the end */
+	int root; /* O_PATH of the container's root: the attached rootfs mount; valid to the end */
 	int procfs; /* our own procfs of the new pid namespace (proc_open), or -1 */
 	int sync;   /* our end of the pair */
 	int master; /* pty, -1 */
 	int mask;   /* the empty read-only tmpfs over masked directories, once it stands, or -1 */
+	bool has_dev, has_null;
+	int dev;  /* when has_dev: root of a fresh tmpfs on /dev, in which nobody else made anything
+		   */
+	int null; /* when has_null: the container's /dev/null, seen to be device 1:3 */
 };
 
 /* words.c: CLONE_NEW* of a type */
 uint64_t ns_clone_flag(enum spec_ns type);
-/* join.c: setns(2) into the namespaces that are joined by path, the user namespace first. Becomes root of a
- * user namespace that it enters. */
+/* join.c: setns(2) into the namespaces that are joined by path, the user namespace first. Becomes
+ * root of a user namespace that it enters. */
 int ns_join_paths(const struct ns_prepared *p, struct err *e);
 /* Root of the user namespace that we are in: ids 0, no groups, not dumpable. */
 int ns_become_root(struct err *e);
@@ -47,7 +51,8 @@ int ns_plan_root_end(struct plan *p, const struct spec *s, struct err *e);
 int ns_plan_mounts(struct plan *p, const struct spec *s, const char *bundle, struct err *e);
 int ns_plan_devices(struct plan *p, const struct spec *s, struct err *e);
 int ns_plan_masks(struct plan *p, const struct spec *s, struct err *e);
-int ns_plan_kernel(struct plan *p, const struct spec *s, struct err *e); /* hostname, domainname, sysctl */
+int ns_plan_kernel(struct plan *p, const struct spec *s,
+		   struct err *e); /* hostname, domainname, sysctl */
 /* Every node that /dev must have: the defaults, then the spec's. */
 int ns_prepare_devices(struct ns_launch *l, struct err *e);
 /* True when the spec binds something over /dev: then its nodes are the engine's business. */
@@ -58,12 +63,14 @@ bool ns_has_user(const struct spec *s); /* a user namespace, new or joined */
 struct ns_mount_opts {
 	uint64_t attr_set, attr_clr; /* MOUNT_ATTR_*, this mount */
 	uint64_t rec_set, rec_clr;   /* the same with everything below: rro, rnosuid … */
-	uint64_t propagation;	     /* MS_PRIVATE …, 0: none asked for */
+	uint64_t propagation;        /* MS_PRIVATE …, 0: none asked for */
 	bool propagation_rec;
-	bool bind, rbind, tmpcopyup, idmap;
+	bool bind, rbind, remount, tmpcopyup, idmap, idmap_rec;
 	const char **fs; /* what is left for the file system: "size=64k", "hidepid=2" */
 	size_t n_fs;
 };
+/* MS_* of a propagation word ("rslave"), 0: none. */
+uint64_t ns_propagation(const char *word, bool *ret_recursive);
 /* Parses the words of one mount. Words that aren't in the table are the file system's; a bind
  * mount has none. `pointer` is the mount's. */
 int ns_mount_opts_parse(struct arena *a, const struct spec_mount *m, const char *pointer,
@@ -80,8 +87,18 @@ int ns_copy_up(int from, int to, struct err *e);
 int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts *o, struct err *e);
 
 int ns_accept_mounts(const struct spec *s, struct err *e);
-int ns_prepare_root(struct ns_launch *l, struct err *e);    /* rootfs_tree */
+int ns_prepare_root(struct ns_launch *l, struct err *e); /* rootfs_tree */
+/* mount_source.c, idmap.c */
 int ns_prepare_sources(struct ns_launch *l, struct err *e); /* sources */
+/* Opens the bind source of mount `index` with its attributes set. Returns the detached tree. */
+int ns_open_source(const struct ns_launch *l, size_t index, const struct ns_mount_opts *o,
+		   struct err *e);
+/* True when opening a host tree failed with rc because the caller may not clone mounts, but the
+ * child, root of a user namespace of its own, may: then it opens the tree itself. */
+bool ns_child_opens(const struct ns_launch *l, int rc);
+/* Maps the ids of a detached tree: the mount's own maps, or those of the container. */
+int ns_idmap(const struct ns_launch *l, const struct spec_mount *m, int tree, bool recursive,
+	     struct err *e);
 /* N7, between BUILD and ROOT: pivot_root (or MS_MOVE + chroot with no_pivot), old root detached. */
 int ns_pivot(struct ns_child_ctx *c, struct err *e);
 

@@ -25,7 +25,7 @@ int ns_become_root(struct err *e)
  * is joined by whoever clones, because setns changes it for children only. */
 int ns_join_paths(const struct ns_prepared *p, struct err *e)
 {
-	static const enum spec_ns order[] = {SPEC_NS_USER, SPEC_NS_IPC,	   SPEC_NS_UTS,
+	static const enum spec_ns order[] = {SPEC_NS_USER,    SPEC_NS_IPC,    SPEC_NS_UTS,
 					     SPEC_NS_NETWORK, SPEC_NS_CGROUP, SPEC_NS_TIME};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {

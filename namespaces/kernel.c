@@ -2,6 +2,7 @@
 #include "namespaces/internal.h"
 
 #include "common/proc.h"
+#include "spec/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,8 +25,9 @@ static int run_domainname(const struct plan_step *s, void *ctx, struct err *e)
 	return 0;
 }
 
-/* "net.ipv4.ip_forward" → sys/net/ipv4/ip_forward; a key with slashes is a path already, and its
- * dots are part of names (sysctl(8)). */
+/* "net.ipv4.ip_forward" → sys/net/ipv4/ip_forward. The first separator decides (sysctl(8)): a key
+ * with slashes is a path already, and its dots are part of names; in one with dots a slash stands
+ * for a dot. */
 static int run_sysctl(const struct plan_step *s, void *ctx, struct err *e)
 {
 	struct ns_child_ctx *c = ctx;
@@ -34,9 +36,9 @@ static int run_sysctl(const struct plan_step *s, void *ctx, struct err *e)
 
 	if ((size_t)snprintf(path, sizeof(path), "sys/%s", kv->key) >= sizeof(path))
 		return err_set(e, ERR_SPEC, ENAMETOOLONG, NULL, "the key is too long");
-	if (!strchr(kv->key, '/'))
-		for (char *p = path; *p; p++)
-			*p = *p == '.' ? '/' : *p;
+	if (kv->key[strcspn(kv->key, "./")] == '.')
+		for (char *p = path + strlen("sys/"); *p; p++)
+			*p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
 	return proc_write(c->procfs, path, kv->value, e);
 }
 
@@ -62,11 +64,13 @@ int ns_plan_kernel(struct plan *p, const struct spec *s, struct err *e)
 		rc = plan_name(p, s->domainname, "domainname", "/domainname", run_domainname, e);
 	for (size_t i = 0; i < s->linux_.sysctl.n && rc >= 0; i++) {
 		const struct spec_pair *kv = &s->linux_.sysctl.items[i];
+		char at[512] = "/linux/sysctl";
+		json_pointer_key(at, sizeof(at), kv->key);
 		struct plan_step step = {
 			.stage = PLAN_ROOT,
 			.room = PLAN_NS,
 			.what = "sysctl",
-			.pointer = arena_printf(p->arena, "/linux/sysctl/%s", kv->key),
+			.pointer = arena_strdup(p->arena, at),
 			.detail = arena_printf(p->arena, "%s = %s", kv->key, kv->value),
 			.run = run_sysctl,
 			.arg = kv};

@@ -30,28 +30,41 @@ static int clone_of(int fd, unsigned flags, struct err *e)
 	return tree < 0 ? err_sys(e, errno, NULL, "cloning a mount") : tree;
 }
 
-static int mask_file(struct ns_child_ctx *c, int target, struct err *e)
+/* (1), once for all files: the descriptor stays the node that was looked at. */
+static int open_null(struct ns_child_ctx *c, struct err *e)
 {
 	struct stat st;
-	auto_fd null = path_open(c->root, "/dev/null", O_PATH | O_NOFOLLOW, e);
 
+	if (c->has_null)
+		return 0;
+	auto_fd null = path_open(c->root, "/dev/null", O_PATH | O_NOFOLLOW, e);
 	if (null < 0)
 		return null;
 	if (fstat(null, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
 		return err_set(e, ERR_SPEC, EPERM, NULL,
 			       "/dev/null in the container isn't the null device: nothing to cover "
 			       "files with");
-	auto_fd tree = clone_of(null, 0, e);
+	c->null = take_fd(&null);
+	c->has_null = true;
+	return 0;
+}
+
+static int mask_file(struct ns_child_ctx *c, int target, struct err *e)
+{
+	int rc = open_null(c, e);
+
+	if (rc < 0)
+		return rc;
+	auto_fd tree = clone_of(c->null, 0, e);
 	return tree < 0 ? tree : attach(tree, target, e);
 }
 
 /* One empty tmpfs serves all directories. */
 static int mask_dir(struct ns_child_ctx *c, int target, struct err *e)
 {
-	static const struct ns_mount_opts sealed = {.attr_set = MOUNT_ATTR_RDONLY |
-								MOUNT_ATTR_NOSUID |
-								MOUNT_ATTR_NODEV |
-								MOUNT_ATTR_NOEXEC};
+	static const struct ns_mount_opts sealed = {.attr_set =
+							    MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+							    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
 
 	if (c->mask < 0) {
 		c->mask = ns_fs_mount("tmpfs", "tmpfs", &sealed, e);
@@ -112,7 +125,8 @@ static int plan_paths(struct plan *p, const struct spec_strings *paths, const ch
 		struct plan_step step = {.stage = PLAN_ROOT,
 					 .room = PLAN_NS,
 					 .what = what,
-					 .pointer = arena_printf(p->arena, "/linux/%s/%zu", list, i),
+					 .pointer =
+						 arena_printf(p->arena, "/linux/%s/%zu", list, i),
 					 .detail = paths->items[i],
 					 .run = run,
 					 .arg = paths->items[i]};
@@ -123,8 +137,8 @@ static int plan_paths(struct plan *p, const struct spec_strings *paths, const ch
 
 int ns_plan_masks(struct plan *p, const struct spec *s, struct err *e)
 {
-	int rc = plan_paths(p, &s->linux_.readonly_paths, "readonlyPaths", "read-only", run_readonly,
-			    e);
+	int rc = plan_paths(p, &s->linux_.readonly_paths, "readonlyPaths", "read-only",
+			    run_readonly, e);
 
 	return rc < 0 ? rc
 		      : plan_paths(p, &s->linux_.masked_paths, "maskedPaths", "mask", run_mask, e);

@@ -1,11 +1,13 @@
 /* namespaces/mount.c: the mounts of the spec, in its order.
  *
  * Invariants
- *  1. A bind source is opened once, by the runtime's process, as a detached tree whose attributes
- *     are set before anybody can see it.
- *  2. A destination is made and opened by the path layer, and mounted on by descriptor.
- *  3. Nothing but procfs comes to stand on /proc, and only the files that container tools emulate
- *     may be covered below it (CVE-2019-19921, CVE-2023-28642).
+ *  1. A destination is made and opened by the path layer, and mounted on by descriptor.
+ *  2. procfs and sysfs stand on real directories, not on a link of the image: opened with
+ *     O_NOFOLLOW, and that very descriptor is mounted on (CVE-2019-19921, CVE-2023-27561).
+ *  3. Nothing but a procfs comes to stand on /proc, and only the files that container tools
+ *     emulate may be covered below it (CVE-2023-28642): first by name, when the spec is accepted,
+ *     then, because a link may lead there, by what the opened destination is.
+ *  4. Attributes are set before a mount is attached.
  */
 #include "namespaces/internal.h"
 
@@ -15,7 +17,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,68 +27,121 @@
 
 struct mount_step {
 	const struct spec_mount *m;
+	const char *dest; /* the destination without "//", "/./", "/../" and final "/" */
 	size_t index;
 	struct ns_mount_opts opts;
 };
 
 /* Files of procfs that may be covered (3). */
-static const char *const coverable[] = {
-	"/proc/cpuinfo",   "/proc/diskstats", "/proc/meminfo", "/proc/stat",
-	"/proc/swaps",	   "/proc/uptime",    "/proc/loadavg", "/proc/slabinfo",
-	"/proc/net/dev",   "/proc/sys/kernel/ns_last_pid",     "/proc/sys/crypto/fips_enabled"};
+static const char *const coverable[] = {"/proc/cpuinfo",
+					"/proc/diskstats",
+					"/proc/meminfo",
+					"/proc/stat",
+					"/proc/swaps",
+					"/proc/uptime",
+					"/proc/loadavg",
+					"/proc/slabinfo",
+					"/proc/net/dev",
+					"/proc/sys/kernel/ns_last_pid",
+					"/proc/sys/crypto/fips_enabled"};
 
-static bool may_cover(const char *destination)
+static bool may_cover(const char *dest)
 {
 	for (size_t i = 0; i < sizeof(coverable) / sizeof(coverable[0]); i++)
-		if (str_eq(coverable[i], destination))
+		if (str_eq(coverable[i], dest))
 			return true;
 	return false;
 }
 
+/* By the letters alone: what links do to it is the path layer's business. */
+static char *clean_path(struct arena *a, const char *path)
+{
+	char *out = arena_alloc(a, strlen(path) + 2);
+	size_t n = 0;
+
+	while (out && *path) {
+		size_t len = strcspn(path, "/");
+		if (len == 2 && path[0] == '.' && path[1] == '.') {
+			while (n > 0 && out[--n] != '/')
+				;
+		} else if (len > 0 && !(len == 1 && path[0] == '.')) {
+			out[n++] = '/';
+			memcpy(out + n, path, len);
+			n += len;
+		}
+		path += len;
+		path += strspn(path, "/");
+	}
+	if (out && n == 0)
+		out[n++] = '/';
+	if (out)
+		out[n] = '\0';
+	return out;
+}
+
+static bool is_type(const struct mount_step *ms, const char *type)
+{
+	return !ms->opts.bind && str_eq(ms->m->type, type);
+}
+
+/* (3) by what it is. ns_open_source saw to it that a bind on /proc is a procfs. */
 static int check_target(const struct mount_step *ms, int target, struct err *e)
 {
 	struct statfs fs;
 
-	if (str_eq(ms->m->type, "proc") || may_cover(ms->m->destination))
+	if (is_type(ms, "proc") || str_eq(ms->dest, "/proc") || may_cover(ms->dest))
 		return 0;
 	if (fstatfs(target, &fs) < 0)
 		return err_sys(e, errno, NULL, "looking at the destination");
 	if (fs.f_type == PROC_SUPER_MAGIC)
 		return err_set(e, ERR_SPEC, EPERM, NULL,
-			       "%s lies within /proc, which can't be covered",
-			       ms->m->destination);
+			       "%s lies within a procfs, which can't be covered", ms->dest);
 	return 0;
 }
 
-/* proc and sysfs stand on real directories: a link in the image would lead them, and all later
- * writes below them, elsewhere. */
-static int refuse_link(int root, const char *path, struct err *e)
+/* (2) */
+static int open_real_dir(int root, const char *path, struct err *e)
 {
-	struct err none;
-	struct stat st;
-	auto_fd fd = path_open(root, path, O_PATH | O_NOFOLLOW, &none);
+	int fd = path_open(root, path, O_PATH | O_NOFOLLOW | O_DIRECTORY, e);
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+	if (fd == -ENOENT) {
+		auto_fd made = path_make_dir(root, path, 0755, e);
+		fd = made < 0 ? made : path_open(root, path, O_PATH | O_NOFOLLOW | O_DIRECTORY, e);
+	}
+	if (fd == -ENOTDIR || fd == -ELOOP)
 		return err_set(e, ERR_SPEC, ENOTDIR, NULL,
-			       "%s in the root file system isn't a directory", path);
-	return 0;
+			       "%s in the root file system must be a real directory, not a link",
+			       path);
+	return fd;
 }
 
-static int open_target(struct ns_child_ctx *c, const struct mount_step *ms, bool dir,
-		       struct err *e)
+/* A name in the fresh /dev is made there without a walk from the root: no link can be in the
+ * way. Returns -ENOENT when the destination isn't one. */
+static int make_in_dev(struct ns_child_ctx *c, const char *dest)
 {
-	const char *dest = ms->m->destination;
-	auto_fd target = -1;
-	int rc = 0;
+	if (!c->has_dev || !str_starts(dest, "/dev/") || strchr(dest + 5, '/'))
+		return -ENOENT;
+	if (mkdirat(c->dev, dest + 5, 0755) < 0 && errno != EEXIST)
+		return -ENOENT;
+	int fd = openat(c->dev, dest + 5, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -ENOENT : fd;
+}
 
-	if (str_eq(ms->m->type, "proc") || str_eq(ms->m->type, "sysfs"))
-		rc = refuse_link(c->root, dest, e);
-	if (rc < 0)
-		return rc;
-	target = dir ? path_make_dir(c->root, dest, 0755, e) : path_make_file(c->root, dest, 0644, e);
+static int open_target(struct ns_child_ctx *c, const struct mount_step *ms, bool dir, struct err *e)
+{
+	int fast = dir ? make_in_dev(c, ms->dest) : -ENOENT;
+	auto_fd target = fast;
+
+	if (target >= 0)
+		return take_fd(&target);
+	if (is_type(ms, "proc") || is_type(ms, "sysfs") || str_eq(ms->dest, "/proc"))
+		target = open_real_dir(c->root, ms->dest, e);
+	else
+		target = dir ? path_make_dir(c->root, ms->dest, 0755, e)
+			     : path_make_file(c->root, ms->dest, 0644, e);
 	if (target < 0)
 		return target;
-	rc = check_target(ms, target, e);
+	int rc = check_target(ms, target, e);
 	return rc < 0 ? rc : take_fd(&target);
 }
 
@@ -162,20 +216,43 @@ int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts
 
 /* A user namespace may mount a sysfs only with a network namespace of its own: the host's then,
  * with all that lies below, as engines do themselves. */
+static int clone_host_sys(const struct ns_mount_opts *asked, struct err *e)
+{
+	struct ns_mount_opts o = *asked;
+	auto_fd tree = open_tree(AT_FDCWD, "/sys",
+				 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (unsigned)AT_RECURSIVE);
+
+	if (tree < 0)
+		return err_sys(e, errno, NULL, "cloning the host's /sys");
+	/* What lies below is no less read-only than its top. */
+	o.rec_set |= o.attr_set;
+	o.propagation = MS_PRIVATE;
+	o.propagation_rec = true;
+	int rc = ns_mount_apply(tree, &o, e);
+	return rc < 0 ? rc : take_fd(&tree);
+}
+
 static int mount_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct err *e)
 {
 	int tree = ns_fs_mount(ms->m->type, ms->m->source, &ms->opts, e);
 
-	if (tree != -EPERM || !str_eq(ms->m->type, "sysfs") || !ns_has_user(c->spec))
-		return tree;
-	tree = open_tree(AT_FDCWD, "/sys",
-			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (unsigned)AT_RECURSIVE);
-	if (tree < 0)
-		return err_sys(e, errno, NULL, "cloning the host's /sys");
-	int rc = ns_mount_apply(tree, &ms->opts, e);
-	if (rc < 0)
-		fd_close(&tree);
-	return rc < 0 ? rc : tree;
+	if (tree == -EPERM && is_type(ms, "sysfs") && ns_has_user(c->spec))
+		return clone_host_sys(&ms->opts, e);
+	if (tree == -EINVAL && is_type(ms, "devpts") && ns_has_user(c->spec))
+		return err_wrap(e, tree, "is its gid mapped in the user namespace?");
+	return tree;
+}
+
+/* What a fresh mount gets after the fact: its propagation, and with tmpcopyup all the rest. */
+static int fill_and_set(const struct mount_step *ms, int tree, int target, struct err *e)
+{
+	struct ns_mount_opts o = {.propagation = ms->opts.propagation,
+				  .propagation_rec = ms->opts.propagation_rec};
+
+	if (!ms->opts.tmpcopyup)
+		return o.propagation == MS_PRIVATE ? 0 : ns_mount_apply(tree, &o, e);
+	int rc = ns_copy_up(target, tree, e);
+	return rc < 0 ? rc : ns_mount_apply(tree, &ms->opts, e);
 }
 
 static int run_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct err *e)
@@ -184,42 +261,64 @@ static int run_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct er
 
 	if (target < 0)
 		return target;
-	if (str_eq(ms->m->type, "cgroup") || str_eq(ms->m->type, "cgroup2"))
+	if (is_type(ms, "cgroup") || is_type(ms, "cgroup2"))
 		return ns_mount_cgroup(c, ms->m, &ms->opts, target, e);
 	auto_fd tree = mount_fs(c, ms, e);
-	if (tree < 0)
-		return tree;
-	int rc = 0;
-	if (ms->opts.tmpcopyup) {
-		rc = ns_copy_up(target, tree, e);
-		if (rc >= 0)
-			rc = ns_mount_apply(tree, &ms->opts, e);
-	}
-	rc = rc < 0 ? rc : attach(tree, target, e);
-	if (rc >= 0 && !ms->opts.tmpcopyup && ms->opts.propagation &&
-	    ms->opts.propagation != MS_PRIVATE) {
-		struct ns_mount_opts prop = {.propagation = ms->opts.propagation,
-					     .propagation_rec = ms->opts.propagation_rec};
-		rc = ns_mount_apply(tree, &prop, e);
+	int rc = tree < 0 ? tree : fill_and_set(ms, tree, target, e);
+	if (rc >= 0)
+		rc = attach(tree, target, e);
+	if (rc >= 0 && is_type(ms, "tmpfs") && str_eq(ms->dest, "/dev") && !ms->opts.tmpcopyup) {
+		c->dev = take_fd(&tree);
+		c->has_dev = true;
 	}
 	return rc;
 }
 
 static int run_bind(struct ns_child_ctx *c, const struct mount_step *ms, struct err *e)
 {
+	auto_fd own = -1;
 	int tree = c->launch->prepared->sources[ms->index];
 	struct stat st;
 
+	if (tree < 0)
+		own = ns_open_source(c->launch, ms->index, &ms->opts, e);
+	tree = tree < 0 ? own : tree;
+	if (tree < 0)
+		return tree;
 	if (fstat(tree, &st) < 0)
 		return err_sys(e, errno, NULL, "looking at the source");
 	auto_fd target = open_target(c, ms, S_ISDIR(st.st_mode), e);
+	if (str_eq(ms->dest, "/dev"))
+		c->has_dev = false;
 	return target < 0 ? target : attach(tree, target, e);
+}
+
+/* Changes a mount that stands already; words of the file system go to the file system. */
+static int run_remount(struct ns_child_ctx *c, const struct mount_step *ms, struct err *e)
+{
+	auto_fd target = path_open(c->root, ms->dest, O_PATH, e);
+	int rc = target < 0 ? target : 0;
+
+	if (rc >= 0 && ms->opts.n_fs) {
+		auto_fd fs = fspick(target, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+		if (fs < 0)
+			return err_sys(e, errno, NULL, "changing the file system");
+		for (size_t i = 0; i < ms->opts.n_fs && rc >= 0; i++)
+			rc = set_option(fs, ms->opts.fs[i], e);
+		if (rc >= 0 && fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0) {
+			rc = err_sys(e, errno, NULL, "changing the file system");
+			add_kernel_words(fs, e);
+		}
+	}
+	return rc < 0 ? rc : ns_mount_apply(target, &ms->opts, e);
 }
 
 static int run_mount(const struct plan_step *s, void *ctx, struct err *e)
 {
 	const struct mount_step *ms = s->arg;
 
+	if (ms->opts.remount)
+		return run_remount(ctx, ms, e);
 	return ms->opts.bind ? run_bind(ctx, ms, e) : run_fs(ctx, ms, e);
 }
 
@@ -227,13 +326,27 @@ static const char *describe(struct arena *a, const struct mount_step *ms)
 {
 	auto_strbuf b = {0};
 
-	strbuf_printf(&b, "%s on %s", ms->opts.bind ? ms->m->source : ms->m->type,
-		      ms->m->destination);
+	if (ms->opts.remount)
+		strbuf_puts(&b, ms->dest);
+	else
+		strbuf_printf(&b, "%s on %s", ms->opts.bind ? ms->m->source : ms->m->type,
+			      ms->dest);
 	for (size_t i = 0; i < ms->m->options.n; i++)
 		strbuf_printf(&b, "%s%s", i ? "," : " (", ms->m->options.items[i]);
 	if (ms->m->options.n)
 		strbuf_puts(&b, ")");
 	return b.failed ? NULL : arena_strdup(a, b.s);
+}
+
+/* Everything that is known of mount i before anything is done. */
+static int read_mount(struct arena *a, const struct spec *s, size_t i, const char *pointer,
+		      struct mount_step *ms, struct err *e)
+{
+	ms->m = &s->mounts.items[i];
+	ms->index = i;
+	ms->dest = clean_path(a, ms->m->destination);
+	return ms->dest ? ns_mount_opts_parse(a, ms->m, pointer, &ms->opts, e)
+			: err_sys(e, ENOMEM, pointer, "reading a mount");
 }
 
 int ns_plan_mounts(struct plan *p, const struct spec *s, const char *bundle, struct err *e)
@@ -244,94 +357,74 @@ int ns_plan_mounts(struct plan *p, const struct spec *s, const char *bundle, str
 		struct mount_step *ms = arena_alloc(p->arena, sizeof(*ms));
 		if (!pointer || !ms)
 			return err_sys(e, ENOMEM, NULL, "planning mounts");
-		ms->m = &s->mounts.items[i];
-		ms->index = i;
-		int rc = ns_mount_opts_parse(p->arena, ms->m, pointer, &ms->opts, e);
+		int rc = read_mount(p->arena, s, i, pointer, ms, e);
+		if (rc < 0)
+			return rc;
 		struct plan_step step = {.stage = PLAN_BUILD,
 					 .room = PLAN_NS,
-					 .what = ms->opts.bind ? "bind" : "mount",
+					 .what = ms->opts.remount ? "remount"
+						 : ms->opts.bind  ? "bind"
+								  : "mount",
 					 .pointer = pointer,
 					 .detail = describe(p->arena, ms),
 					 .run = run_mount,
 					 .arg = ms};
-		if (rc >= 0)
-			rc = plan_add(p, &step, e);
+		rc = plan_add(p, &step, e);
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
+}
+
+/* (3) by name. */
+static int accept_dest(const struct mount_step *ms, const char *pointer, struct err *e)
+{
+	const char *d = ms->dest;
+
+	if (str_eq(d, "/"))
+		return err_set(e, ERR_SPEC, EINVAL, pointer,
+			       "nothing can be mounted over the container's root");
+	if (str_eq(d, "/proc") && !ms->opts.bind && !str_eq(ms->m->type, "proc"))
+		return err_set(e, ERR_SPEC, EPERM, pointer,
+			       "only a procfs can be mounted on /proc");
+	if (str_starts(d, "/proc/") && !may_cover(d))
+		return err_set(e, ERR_SPEC, EPERM, pointer,
+			       "%s lies within /proc, which can't be covered", d);
+	return 0;
+}
+
+static int accept_mount(const struct spec *s, const struct mount_step *ms, const char *pointer,
+			struct err *e)
+{
+	const struct ns_mount_opts *o = &ms->opts;
+
+	if (o->remount)
+		return 0;
+	if (o->bind && !ms->m->source)
+		return err_set(e, ERR_SPEC, EINVAL, pointer, "a bind mount needs a source");
+	if (!o->bind && !ms->m->type)
+		return err_set(e, ERR_SPEC, EINVAL, pointer,
+			       "neither a type nor the option bind or rbind");
+	if (o->tmpcopyup && !is_type(ms, "tmpfs"))
+		return err_set(e, ERR_SPEC, EINVAL, pointer, "tmpcopyup is for tmpfs only");
+	if (o->idmap && !ms->m->uid_mappings.n && !ns_has_user(s))
+		return err_set(e, ERR_SPEC, EINVAL, pointer,
+			       "idmap needs uidMappings and gidMappings, or a user namespace");
+	return accept_dest(ms, pointer, e);
 }
 
 int ns_accept_mounts(const struct spec *s, struct err *e)
 {
 	auto_arena a = {0};
+	int rc = 0;
 
-	for (size_t i = 0; i < s->mounts.n; i++) {
-		const struct spec_mount *m = &s->mounts.items[i];
-		struct ns_mount_opts o;
+	for (size_t i = 0; i < s->mounts.n && rc >= 0; i++) {
+		struct mount_step ms;
 		char pointer[64];
 		snprintf(pointer, sizeof(pointer), "/mounts/%zu", i);
-		int rc = ns_mount_opts_parse(&a, m, pointer, &o, e);
-		if (rc < 0)
-			return rc;
-		if (str_eq(m->destination, "/"))
-			return err_set(e, ERR_SPEC, EINVAL, pointer,
-				       "nothing can be mounted over the container's root");
-		if (o.bind && !m->source)
-			return err_set(e, ERR_SPEC, EINVAL, pointer,
-				       "a bind mount needs a source");
-		if (!o.bind && !m->type)
-			return err_set(e, ERR_SPEC, EINVAL, pointer,
-				       "neither a type nor the option bind or rbind");
+		rc = read_mount(&a, s, i, pointer, &ms, e);
+		if (rc >= 0)
+			rc = accept_mount(s, &ms, pointer, e);
 	}
-	return 0;
-}
-
-/* One source (1). Relative ones start at the bundle. */
-static int open_source(struct ns_launch *l, const struct spec_mount *m,
-		       const struct ns_mount_opts *o, const char *pointer, int *ret_fd,
-		       struct err *e)
-{
-	char path[PATH_MAX];
-	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-	struct ns_mount_opts all = *o;
-
-	snprintf(path, sizeof(path), "%s%s%s", m->source[0] == '/' ? "" : l->bundle,
-		 m->source[0] == '/' ? "" : "/", m->source);
-	auto_fd tree = open_tree(AT_FDCWD, path, flags | (o->rbind ? (unsigned)AT_RECURSIVE : 0));
-	if (tree < 0)
-		return err_sys(e, errno, pointer, "bind source %s", path);
-	if (!all.propagation) {
-		all.propagation = MS_PRIVATE;
-		all.propagation_rec = true;
-	}
-	int rc = ns_mount_apply(tree, &all, e);
-	if (rc < 0)
-		return err_wrap(e, rc, "bind source %s", path);
-	*ret_fd = take_fd(&tree);
-	return 0;
-}
-
-int ns_prepare_sources(struct ns_launch *l, struct err *e)
-{
-	const struct spec *s = l->spec;
-	struct ns_prepared *p = l->prepared;
-
-	p->sources = arena_array(l->arena, s->mounts.n, sizeof(int));
-	if (!p->sources)
-		return err_sys(e, ENOMEM, NULL, "opening mount sources");
-	for (size_t i = 0; i < s->mounts.n; i++)
-		p->sources[i] = -1;
-	p->n_sources = s->mounts.n;
-	for (size_t i = 0; i < s->mounts.n; i++) {
-		struct ns_mount_opts o;
-		char pointer[64];
-		snprintf(pointer, sizeof(pointer), "/mounts/%zu", i);
-		int rc = ns_mount_opts_parse(l->arena, &s->mounts.items[i], pointer, &o, e);
-		if (rc >= 0 && o.bind)
-			rc = open_source(l, &s->mounts.items[i], &o, pointer, &p->sources[i], e);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	return rc;
 }

@@ -14,14 +14,15 @@
 #endif
 
 enum opt_kind {
-	OPT_ATTR,	 /* set, clear: of this mount */
-	OPT_REC,	 /* the same for the whole tree */
+	OPT_ATTR,        /* set, clear: of this mount */
+	OPT_REC,         /* the same for the whole tree */
 	OPT_PROPAGATION, /* set = MS_*, clear = 1: recursive */
 	OPT_BIND,
 	OPT_RBIND,
 	OPT_COPYUP,
-	OPT_IDMAP,
-	OPT_FS,	 /* passed on to the file system under this very word */
+	OPT_IDMAP, /* set = 1: recursive */
+	OPT_REMOUNT,
+	OPT_FS,  /* passed on to the file system under this very word */
 	OPT_VOID /* a default, or without effect: accepted, nothing to do */
 };
 
@@ -60,9 +61,9 @@ static const struct {
 	{"rdev", OPT_REC, 0, MOUNT_ATTR_NODEV},
 	{"rdiratime", OPT_REC, 0, MOUNT_ATTR_NODIRATIME},
 	{"relatime", OPT_ATTR, MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME},
-	{"remount", OPT_VOID, 0, 0},
+	{"remount", OPT_REMOUNT, 0, 0},
 	{"rexec", OPT_REC, 0, MOUNT_ATTR_NOEXEC},
-	{"ridmap", OPT_IDMAP, 0, 0},
+	{"ridmap", OPT_IDMAP, 1, 0},
 	{"rnoatime", OPT_REC, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME},
 	{"rnodev", OPT_REC, MOUNT_ATTR_NODEV, 0},
 	{"rnodiratime", OPT_REC, MOUNT_ATTR_NODIRATIME, 0},
@@ -94,7 +95,8 @@ static const struct {
 	{"unbindable", OPT_PROPAGATION, MS_UNBINDABLE, 0},
 };
 
-#define COUNT (sizeof(options) / sizeof(options[0]))
+#define COUNT_OF(a) (sizeof(a) / sizeof((a)[0]))
+#define COUNT COUNT_OF(options)
 
 const char *const *ns_mount_options(void)
 {
@@ -103,6 +105,17 @@ const char *const *ns_mount_options(void)
 	for (size_t i = 0; i < COUNT; i++)
 		words[i] = options[i].word;
 	return words;
+}
+
+uint64_t ns_propagation(const char *word, bool *ret_recursive)
+{
+	for (size_t i = 0; word && i < COUNT; i++) {
+		if (options[i].kind != OPT_PROPAGATION || !str_eq(options[i].word, word))
+			continue;
+		*ret_recursive = options[i].clear != 0;
+		return options[i].set;
+	}
+	return 0;
 }
 
 /* A later word takes back what an earlier one set: "ro,rw" is rw. */
@@ -136,6 +149,10 @@ static void apply_word(struct ns_mount_opts *o, size_t i)
 		break;
 	case OPT_IDMAP:
 		o->idmap = true;
+		o->idmap_rec = o->idmap_rec || options[i].set;
+		break;
+	case OPT_REMOUNT:
+		o->remount = true;
 		break;
 	case OPT_FS:
 	case OPT_VOID:
@@ -163,35 +180,58 @@ int ns_mount_opts_parse(struct arena *a, const struct spec_mount *m, const char 
 	}
 	if (str_eq(m->type, "bind"))
 		o.bind = true;
-	if (o.bind && o.n_fs)
+	if (o.bind && o.n_fs && !o.remount)
 		return err_set(e, ERR_SPEC, EINVAL, pointer,
 			       "\"%s\" isn't an option of a bind mount", o.fs[0]);
-	if (o.idmap || m->uid_mappings.n || m->gid_mappings.n)
+	if (m->uid_mappings.n || m->gid_mappings.n)
+		o.idmap = true;
+	if (o.idmap && (!o.bind || o.remount))
 		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, pointer,
-			       "idmapped mounts aren't supported yet");
+			       "only bind mounts can have ids mapped");
 	*ret_opts = o;
 	return 0;
 }
 
+struct change {
+	unsigned flags;
+	struct mount_attr attr;
+};
+
+/* Puts `first` before what `next` does when both go to the same mounts: one call less. */
+static bool join_changes(const struct change *first, struct change *next)
+{
+	uint64_t set = first->attr.attr_set, clr = first->attr.attr_clr;
+
+	if (first->flags != next->flags)
+		return false;
+	change(&set, &clr, next->attr.attr_set, next->attr.attr_clr);
+	next->attr.attr_set = set;
+	next->attr.attr_clr = clr;
+	next->attr.propagation |= first->attr.propagation;
+	return true;
+}
+
 int ns_mount_apply(int tree, const struct ns_mount_opts *o, struct err *e)
 {
-	const struct {
-		unsigned flags;
-		struct mount_attr attr;
-	} calls[] = {
-		{o->propagation_rec ? AT_RECURSIVE : 0, {.propagation = o->propagation}},
-		{AT_RECURSIVE, {.attr_set = o->rec_set, .attr_clr = o->rec_clr}},
+	/* A bind without what lies below is one mount: "recursive" says nothing about it. */
+	unsigned rec = o->bind && !o->rbind && !o->remount ? 0 : AT_RECURSIVE;
+	struct change calls[] = {
+		{o->propagation_rec ? rec : 0, {.propagation = o->propagation}},
+		{rec, {.attr_set = o->rec_set, .attr_clr = o->rec_clr}},
 		{0, {.attr_set = o->attr_set, .attr_clr = o->attr_clr}},
 	};
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		struct mount_attr attr = calls[i].attr;
-		if (!attr.propagation && !attr.attr_set && !attr.attr_clr)
+	for (size_t i = 0; i < COUNT_OF(calls); i++) {
+		struct mount_attr *attr = &calls[i].attr;
+		if (!attr->propagation && !attr->attr_set && !attr->attr_clr)
+			continue;
+		if (i + 1 < COUNT_OF(calls) && join_changes(&calls[i], &calls[i + 1]))
 			continue;
 		/* An access-time mode can only be set together with clearing the whole field. */
-		if (attr.attr_set & (MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME))
-			attr.attr_clr |= MOUNT_ATTR__ATIME;
-		if (mount_setattr(tree, "", AT_EMPTY_PATH | calls[i].flags, &attr, sizeof(attr)) < 0)
+		if (attr->attr_set & MOUNT_ATTR__ATIME)
+			attr->attr_clr |= MOUNT_ATTR__ATIME;
+		if (mount_setattr(tree, "", AT_EMPTY_PATH | calls[i].flags, attr, sizeof(*attr)) <
+		    0)
 			return err_sys(e, errno, NULL, "setting mount attributes");
 	}
 	return 0;

@@ -35,24 +35,29 @@
 enum ns_hook_point { NS_HOOK_CREATE_CONTAINER, NS_HOOK_START_CONTAINER };
 
 /* A compiled seccomp program; `code` points to struct sock_filter items. */
-struct ns_filter { const void *code; unsigned short n; unsigned flags; bool set; };
+struct ns_filter {
+	const void *code;
+	unsigned short n;
+	unsigned flags;
+	bool set;
+};
 
 /* All that a launch needs. Filled by the backend; descriptors are borrowed. */
 struct ns_launch {
 	struct arena *arena;
 	const struct spec *spec;
-	const char *rootfs;	/* absolute host path */
-	const char *bundle;	/* absolute host path; relative bind sources start here */
-	const char *cache_dir;	/* compiled filters by content, or NULL: no cache */
+	const char *rootfs;    /* absolute host path */
+	const char *bundle;    /* absolute host path; relative bind sources start here */
+	const char *cache_dir; /* compiled filters by content, or NULL: no cache */
 	struct plan *plan;
-	int cgroup_fd;		/* v2 directory for CLONE_INTO_CGROUP, or -1 */
-	const char *cgroup_path;/* group path, for cgroup mounts without a cgroup namespace */
-	int start_fd;		/* listening SOCK_SEQPACKET socket for `start`, or -1: START on the pair */
-	int console_fd;		/* connected console socket, or -1: master goes over the pair */
+	int cgroup_fd;           /* v2 directory for CLONE_INTO_CGROUP, or -1 */
+	const char *cgroup_path; /* group path, for cgroup mounts without a cgroup namespace */
+	int start_fd;   /* listening SOCK_SEQPACKET socket for `start`, or -1: START on the pair */
+	int console_fd; /* connected console socket, or -1: master goes over the pair */
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring;
-	bool hooks_before_pivot;/* do N6 */
-	bool wait_go;		/* do N4's SYNC_GO; false: the child goes on by itself */
+	bool hooks_before_pivot; /* do N6 */
+	bool wait_go;            /* do N4's SYNC_GO; false: the child goes on by itself */
 	int (*run_hooks)(void *arg, enum ns_hook_point point, struct err *e);
 	void *hooks_arg;
 	struct ns_prepared *prepared; /* by ns_prepare */
@@ -82,12 +87,12 @@ int ns_write_maps(const struct spec *s, pid_t pid, struct err *e);
 /* One more process in a running container. */
 struct ns_exec {
 	struct arena *arena;
-	const struct spec *spec;	    /* the container's, as created */
+	const struct spec *spec;            /* the container's, as created */
 	const struct spec_process *process; /* to be executed; checked by spec_check_process */
-	int init_pidfd;			    /* the container's first process */
+	int init_pidfd;                     /* the container's first process */
 	pid_t init_pid;
 	const char *cache_dir;
-	int cgroup_fd;			    /* v2 directory to be born in, or -1 */
+	int cgroup_fd; /* v2 directory to be born in, or -1 */
 	int console_fd;
 	unsigned preserve_fds;
 	bool wait_go; /* the runtime attaches it to v1 groups before SYNC_GO */
@@ -100,6 +105,7 @@ int ns_exec_spawn(struct ns_exec *x, struct ns_child *ret_child, struct err *e);
 const char *const *ns_mount_options(void);
 const char *const *ns_namespace_words(void);
 const char *const *ns_capability_words(void);
-const char *const *ns_seccomp_words(const char *which); /* "actions" "operators" "archs" "knownFlags" "supportedFlags" */
+const char *const *ns_seccomp_words(
+	const char *which); /* "actions" "operators" "archs" "knownFlags" "supportedFlags" */
 
 #endif

@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static int do_keyring(struct ns_process *p, struct err *e)
@@ -64,16 +65,20 @@ static int do_rlimits(struct ns_process *p, struct err *e)
 static const struct {
 	const char *word;
 	unsigned value;
-} policies[] = {{"SCHED_OTHER", SCHED_OTHER}, {"SCHED_FIFO", SCHED_FIFO},
-		{"SCHED_RR", SCHED_RR},	      {"SCHED_BATCH", SCHED_BATCH},
-		{"SCHED_ISO", 4},	      {"SCHED_IDLE", SCHED_IDLE},
+} policies[] = {{"SCHED_OTHER", SCHED_OTHER},
+		{"SCHED_FIFO", SCHED_FIFO},
+		{"SCHED_RR", SCHED_RR},
+		{"SCHED_BATCH", SCHED_BATCH},
+		{"SCHED_ISO", 4},
+		{"SCHED_IDLE", SCHED_IDLE},
 		{"SCHED_DEADLINE", 6}},
   sched_flags[] = {{"SCHED_FLAG_RESET_ON_FORK", 0x01}, {"SCHED_FLAG_RECLAIM", 0x02},
 		   {"SCHED_FLAG_DL_OVERRUN", 0x04},    {"SCHED_FLAG_KEEP_POLICY", 0x08},
 		   {"SCHED_FLAG_KEEP_PARAMS", 0x10},   {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
 		   {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40}};
 
-/* sched_setattr(2); the C library has no type for it, and the kernel's header clashes with sched.h. */
+/* sched_setattr(2); the C library has no type for it, and the kernel's header clashes with sched.h.
+ */
 struct sched_attr {
 	uint32_t size, sched_policy;
 	uint64_t sched_flags;
@@ -128,8 +133,7 @@ static int do_personality(struct ns_process *p, struct err *e)
 {
 	const char *domain = p->spec->linux_.personality.domain;
 
-	if (domain &&
-	    personality(strcmp(domain, "LINUX32") == 0 ? PER_LINUX32 : PER_LINUX) < 0)
+	if (domain && personality(strcmp(domain, "LINUX32") == 0 ? PER_LINUX32 : PER_LINUX) < 0)
 		return err_sys(e, errno, NULL, "setting the personality %s", domain);
 	return 0;
 }
@@ -162,6 +166,26 @@ static int do_groups(struct ns_process *p, struct err *e)
 	if (errno == EPERM && g->n == 0)
 		return 0;
 	return err_sys(e, errno, NULL, "setting %zu additional groups", g->n);
+}
+
+/* A program that opens /proc/self/fd/1 again needs to own its pipe. */
+static int do_streams(struct ns_process *p, struct err *e)
+{
+	struct stat st;
+
+	if (p->process->user.uid == 0 && !ns_has_user(p->spec))
+		return 0;
+	for (int fd = 0; fd < 3; fd++) {
+		if (fstat(fd, &st) < 0 || st.st_uid == p->process->user.uid ||
+		    (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+			continue;
+		/* Not ours to give (a read-only mount, an id that isn't mapped): left as it is. */
+		if (fchown(fd, p->process->user.uid, (gid_t)-1) < 0 && errno != EPERM &&
+		    errno != EROFS && errno != EINVAL && errno != ENOSYS)
+			return err_sys(e, errno, NULL, "giving descriptor %d to user %u", fd,
+				       p->process->user.uid);
+	}
+	return 0;
 }
 
 static int do_identity(struct ns_process *p, struct err *e)
@@ -228,6 +252,7 @@ static const struct {
 	{"/linux/seccomp", "seccomp filter (early: no_new_privs is off)", do_filter_early},
 	{"/process/capabilities/bounding", "bounding set", do_bounding},
 	{"/process/user/additionalGids", "groups", do_groups},
+	{"/process/user", "standard streams", do_streams},
 	{"/process/user", "identity", do_identity},
 	{"/process/cwd", "working directory", do_cwd},
 	{"/process/capabilities", "capabilities", do_caps},

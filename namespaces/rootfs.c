@@ -5,48 +5,67 @@
  * the kernel carries a working directory over into the copied mount namespace,
  * so the child reaches the mount point as "." without walking a host path that
  * its user namespace may have no right to.
+ *
+ * Invariants
+ *  1. The root is cloned by the runtime's process where that may; only an unprivileged caller
+ *     leaves it to the child, which is root of a user namespace and sees what its caller sees.
+ *  2. Nothing that the child mounts reaches the host: all it has is private first.
  */
 #include "namespaces/internal.h"
 
 #include "common/fd.h"
+#include "common/file.h"
 #include "common/str.h"
 #include "common/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const struct {
-	const char *word;
-	uint64_t flag;
-	bool recursive;
-} propagations[] = {{"private", MS_PRIVATE, false},	 {"rprivate", MS_PRIVATE, true},
-		    {"shared", MS_SHARED, false},	 {"rshared", MS_SHARED, true},
-		    {"slave", MS_SLAVE, false},		 {"rslave", MS_SLAVE, true},
-		    {"unbindable", MS_UNBINDABLE, false}, {"runbindable", MS_UNBINDABLE, true}};
 
 bool ns_has_user(const struct spec *s)
 {
 	return spec_find_ns(s, SPEC_NS_USER) != NULL;
 }
 
-int ns_prepare_root(struct ns_launch *l, struct err *e)
+bool ns_child_opens(const struct ns_launch *l, int rc)
 {
-	struct mount_attr attr = {.propagation = MS_PRIVATE};
+	return rc == -EPERM && (l->prepared->clone_flags & CLONE_NEWUSER);
+}
 
-	if (chdir(l->rootfs) < 0)
-		return err_sys(e, errno, "/root/path", "opening %s", l->rootfs);
+/* The rootfs below the working directory as a detached tree. What is mounted on it later stays in
+ * the container either way; a slave hears of mounts that the host makes in the rootfs. */
+static int clone_root(const struct ns_launch *l, struct err *e)
+{
+	bool rec;
+	uint64_t asked = ns_propagation(l->spec->linux_.rootfs_propagation, &rec);
+	struct mount_attr attr = {
+		.propagation = asked == MS_SLAVE || asked == MS_SHARED ? MS_SLAVE : MS_PRIVATE};
 	auto_fd tree = open_tree(AT_FDCWD, ".",
 				 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (unsigned)AT_RECURSIVE);
+
 	if (tree < 0)
 		return err_sys(e, errno, "/root/path", "cloning the mount of %s", l->rootfs);
 	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		return err_sys(e, errno, "/root/path", "%s: mount_setattr (Linux 5.12 is needed)",
 			       l->rootfs);
-	l->prepared->rootfs_tree = take_fd(&tree);
+	return take_fd(&tree);
+}
+
+int ns_prepare_root(struct ns_launch *l, struct err *e)
+{
+	if (chdir(l->rootfs) < 0)
+		return err_sys(e, errno, "/root/path", "opening %s", l->rootfs);
+	int tree = clone_root(l, e);
+	if (tree >= 0)
+		l->prepared->rootfs_tree = tree;
+	else if (!ns_child_opens(l, tree))
+		return tree;
+	err_clear(e);
 	return 0;
 }
 
@@ -58,9 +77,13 @@ static int attach_root(const struct plan_step *s, void *ctx, struct err *e)
 
 	(void)s;
 	umask(0); /* every mode below is meant as it stands */
+	c->root = c->launch->prepared->rootfs_tree;
+	if (c->root < 0)
+		c->root = clone_root(c->launch, e);
+	if (c->root < 0)
+		return c->root;
 	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		return err_sys(e, errno, NULL, "making all mounts private");
-	c->root = c->launch->prepared->rootfs_tree;
 	if (move_mount(c->root, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(e, errno, NULL, "attaching the root");
 	return 0;
@@ -79,26 +102,77 @@ int ns_plan_root(struct plan *p, const struct spec *s, const char *rootfs, struc
 	return plan_add(p, &step, e);
 }
 
-static int swap_roots(struct ns_child_ctx *c, struct err *e)
+/* Mount point of a line of mountinfo, \ooo undone (proc_pid_mountinfo(5)). */
+static bool mount_point(const char *line, char *ret, size_t size)
 {
-	if (!c->launch->no_pivot) {
-		/* The old root comes to lie over the new one, and is taken off (pivot_root(2)). */
-		if (sys_pivot_root(".", ".") < 0)
-			return err_sys(e, errno, NULL, "pivot_root (on a ramfs root try --no-pivot)");
-		if (umount2(".", MNT_DETACH) < 0)
-			return err_sys(e, errno, NULL, "detaching the host's root");
-		return 0;
+	size_t n = 0;
+
+	for (int field = 0; field < 4; field++) {
+		line += strcspn(line, " \n");
+		if (*line++ != ' ')
+			return false;
 	}
-	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
-		return err_sys(e, errno, NULL, "moving the root");
-	return chroot(".") < 0 ? err_sys(e, errno, NULL, "chroot") : 0;
+	while (*line && *line != ' ' && *line != '\n' && n + 1 < size) {
+		if (line[0] == '\\' && line[1] && line[2] && line[3]) {
+			ret[n++] = (char)((line[1] - '0') << 6 | (line[2] - '0') << 3 |
+					  (line[3] - '0'));
+			line += 4;
+		} else {
+			ret[n++] = *line++;
+		}
+	}
+	ret[n] = '\0';
+	return *line == ' ';
+}
+
+/* Without pivot_root the host's root stays mounted beneath ours, so what lies on it is taken off.
+ * `table` was read before the move: our own mounts aren't found at their old places any more. */
+static int drop_old_mounts(const char *table, struct err *e)
+{
+	char point[PATH_MAX];
+
+	for (const char *line = table; line && *line;
+	     line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+		if (!mount_point(line, point, sizeof(point)) || str_eq(point, "/"))
+			continue;
+		/* EINVAL: gone with its parent, or locked to it by the user namespace. */
+		if (umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL &&
+		    errno != ENOENT && errno != ENOTDIR)
+			return err_sys(e, errno, point, "taking off the host's mount");
+	}
+	return 0;
+}
+
+/* For hosts whose root is a ramfs, which pivot_root(2) refuses. */
+static int move_root(struct err *e)
+{
+	auto_str table = NULL;
+	int rc = file_read_at(AT_FDCWD, "/proc/self/mountinfo", 64u << 20, &table, NULL, e);
+
+	if (rc >= 0 && mount(".", "/", NULL, MS_MOVE, NULL) < 0)
+		rc = err_sys(e, errno, NULL, "moving the root");
+	if (rc >= 0)
+		rc = drop_old_mounts(table, e);
+	if (rc >= 0 && chroot(".") < 0)
+		rc = err_sys(e, errno, NULL, "chroot");
+	return rc;
+}
+
+static int pivot_root(struct err *e)
+{
+	/* The old root comes to lie over the new one, and is taken off (pivot_root(2)). */
+	if (sys_pivot_root(".", ".") < 0)
+		return err_sys(e, errno, NULL, "pivot_root (on a ramfs root try --no-pivot)");
+	if (umount2(".", MNT_DETACH) < 0)
+		return err_sys(e, errno, NULL, "detaching the host's root");
+	return 0;
 }
 
 int ns_pivot(struct ns_child_ctx *c, struct err *e)
 {
 	if (fchdir(c->root) < 0)
 		return err_sys(e, errno, NULL, "entering the root");
-	int rc = swap_roots(c, e);
+	int rc = c->launch->no_pivot ? move_root(e) : pivot_root(e);
 	if (rc >= 0 && chdir("/") < 0)
 		rc = err_sys(e, errno, NULL, "entering the new root");
 	return rc;
@@ -108,22 +182,20 @@ static int finish_root(const struct plan_step *s, void *ctx, struct err *e)
 {
 	struct ns_child_ctx *c = ctx;
 	const char *word = c->spec->linux_.rootfs_propagation;
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY}, prop = {0};
+	bool rec = false;
 
 	(void)s;
 	if (c->spec->root_readonly &&
 	    mount_setattr(c->root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return err_sys(e, errno, "/root/readonly", "making the root read-only");
-	for (size_t i = 0; word && i < sizeof(propagations) / sizeof(propagations[0]); i++) {
-		struct mount_attr prop = {.propagation = propagations[i].flag};
-		if (!str_eq(propagations[i].word, word))
-			continue;
-		if (mount_setattr(c->root, "",
-				  AT_EMPTY_PATH | (propagations[i].recursive ? AT_RECURSIVE : 0),
-				  &prop, sizeof(prop)) < 0)
-			return err_sys(e, errno, "/linux/rootfsPropagation", "making the root %s",
-				       word);
-	}
+	/* Private and slave it is since its clone; pivot_root wants no shared one. */
+	prop.propagation = ns_propagation(word, &rec);
+	if (prop.propagation != MS_SHARED && prop.propagation != MS_UNBINDABLE)
+		return 0;
+	if (mount_setattr(c->root, "", AT_EMPTY_PATH | (rec ? AT_RECURSIVE : 0), &prop,
+			  sizeof(prop)) < 0)
+		return err_sys(e, errno, "/linux/rootfsPropagation", "making the root %s", word);
 	return 0;
 }
 

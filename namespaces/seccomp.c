@@ -41,9 +41,12 @@ static const struct word actions[] = {
 };
 
 static const struct word operators[] = {
-	{"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT},
-	{"SCMP_CMP_LE", SCMP_CMP_LE}, {"SCMP_CMP_EQ", SCMP_CMP_EQ},
-	{"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT},
+	{"SCMP_CMP_NE", SCMP_CMP_NE},
+	{"SCMP_CMP_LT", SCMP_CMP_LT},
+	{"SCMP_CMP_LE", SCMP_CMP_LE},
+	{"SCMP_CMP_EQ", SCMP_CMP_EQ},
+	{"SCMP_CMP_GE", SCMP_CMP_GE},
+	{"SCMP_CMP_GT", SCMP_CMP_GT},
 	{"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
 };
 
@@ -107,7 +110,8 @@ static int add_rule(scmp_filter_ctx ctx, const struct spec_syscall *s, uint32_t 
 		doubled = doubled || (seen >> a->index & 1);
 		seen |= 1u << a->index;
 	}
-	/* libseccomp takes one condition an argument: several on one are alternatives, a rule each. */
+	/* libseccomp takes one condition an argument: several on one are alternatives, a rule each.
+	 */
 	if (doubled)
 		for (size_t i = 0; i < s->args.n && rc == 0; i++)
 			rc = seccomp_rule_add_array(ctx, action, nr, 1, &cmp[i]);
@@ -146,7 +150,8 @@ static int add_archs(scmp_filter_ctx ctx, const struct spec_seccomp *s, struct e
 		native = native || w->value == seccomp_arch_native();
 		int rc = seccomp_arch_add(ctx, w->value);
 		if (rc < 0 && rc != -EEXIST)
-			return err_sys(e, -rc, "/linux/seccomp/architectures", "adding %s", w->word);
+			return err_sys(e, -rc, "/linux/seccomp/architectures", "adding %s",
+				       w->word);
 	}
 	if (!native)
 		(void)seccomp_arch_remove(ctx, seccomp_arch_native());

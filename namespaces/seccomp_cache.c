@@ -103,7 +103,8 @@ bool ns_filter_cached(struct arena *a, const struct spec_seccomp *s, const char 
 	    file_read_fd(fd, name, MAX_FILE, &data, &len, &ignored) < 0)
 		return false;
 	size_t code = len > key.len + 1 ? len - key.len - 1 : 0;
-	if (code == 0 || code % sizeof(struct sock_filter) || memcmp(data, key.s, key.len + 1) != 0 ||
+	if (code == 0 || code % sizeof(struct sock_filter) ||
+	    memcmp(data, key.s, key.len + 1) != 0 ||
 	    code / sizeof(struct sock_filter) > BPF_MAXINSNS)
 		return false;
 	void *copy = arena_alloc(a, code);

@@ -57,7 +57,8 @@ static int make_time(struct ns_launch *l, struct err *e)
 	const struct spec_linux *lin = &l->spec->linux_;
 	auto_strbuf text = {0};
 
-	if (!(l->prepared->clone_flags & CLONE_NEWTIME) || !(lin->monotonic.set || lin->boottime.set))
+	if (!(l->prepared->clone_flags & CLONE_NEWTIME) ||
+	    !(lin->monotonic.set || lin->boottime.set))
 		return 0;
 	if (unshare(CLONE_NEWTIME) < 0)
 		return err_sys(e, errno, "/linux/timeOffsets", "making a time namespace");
@@ -81,7 +82,7 @@ static pid_t clone_child(struct ns_launch *l, uint64_t flags, int sync[2], int *
 	 * CLONE_INTO_CGROUP: the child unshares it once it is in its group. */
 	uint64_t new = l->prepared->clone_flags & ~(uint64_t)CLONE_NEWCGROUP;
 	struct clone_args args = {.flags = flags | new,
-				  .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD};
+				  .exit_signal = flags &CLONE_PARENT ? 0 : SIGCHLD};
 
 	if (pidfd) {
 		args.flags |= CLONE_PIDFD;

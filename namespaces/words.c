@@ -8,9 +8,9 @@ static const struct {
 	enum spec_ns type;
 	uint64_t flag;
 } types[] = {
-	{SPEC_NS_PID, CLONE_NEWPID},	   {SPEC_NS_NETWORK, CLONE_NEWNET},
-	{SPEC_NS_MOUNT, CLONE_NEWNS},	   {SPEC_NS_IPC, CLONE_NEWIPC},
-	{SPEC_NS_UTS, CLONE_NEWUTS},	   {SPEC_NS_USER, CLONE_NEWUSER},
+	{SPEC_NS_PID, CLONE_NEWPID},       {SPEC_NS_NETWORK, CLONE_NEWNET},
+	{SPEC_NS_MOUNT, CLONE_NEWNS},      {SPEC_NS_IPC, CLONE_NEWIPC},
+	{SPEC_NS_UTS, CLONE_NEWUTS},       {SPEC_NS_USER, CLONE_NEWUSER},
 	{SPEC_NS_CGROUP, CLONE_NEWCGROUP}, {SPEC_NS_TIME, CLONE_NEWTIME},
 };
 
@@ -47,7 +47,8 @@ const char *const *ns_capability_words(void)
 			break;
 		/* libcap says cap_chown, the spec CAP_CHOWN. */
 		for (size_t i = 0; name[i] && i < sizeof(text[0]) - 1; i++)
-			text[n][i] = (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 32 : name[i]);
+			text[n][i] =
+				(char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 32 : name[i]);
 		cap_free(name);
 		words[n] = text[n];
 		n++;

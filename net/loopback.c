@@ -31,6 +31,8 @@ int net_loopback_up(struct err *e)
 
 	if (!sock)
 		return err_sys(e, ENOMEM, "lo", "bringing it up");
+	/* Answers are short: no second look at each to learn its length. */
+	nl_socket_disable_msg_peek(sock);
 	rc = nl_connect(sock, 0 /* NETLINK_ROUTE */);
 	if (rc < 0)
 		rc = err_set(e, ERR_SYSTEM, EIO, "lo", "opening a netlink socket: %s",

@@ -129,8 +129,8 @@ int rt_preserve_fds(struct arena *a, struct spec_process *p, unsigned asked, uns
 struct rt_foreground {
 	int pidfd;
 	pid_t pid;
-	int master;  /* owned by the caller, -1: no terminal */
-	int signals; /* signalfd from rt_signals_hold */
+	int master;    /* owned by the caller, -1: no terminal */
+	int signals;   /* signalfd from rt_signals_hold */
 	bool size_set; /* the spec chose the size of the terminal */
 };
 /* Blocks the signals that are to be forwarded; *ret_fd reads them. */

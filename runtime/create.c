@@ -20,8 +20,8 @@
 #include <time.h>
 
 /* Absolute and without symbolic links, in three calls. */
-static int canonical(struct arena *a, const char *path, const char *what, const char **ret_path,
-		     struct err *e)
+static int canonical(struct arena *a, const char *path, const char *what, int *ret_fd,
+		     const char **ret_path, struct err *e)
 {
 	char proc[64], name[PATH_MAX];
 	auto_fd fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -32,17 +32,18 @@ static int canonical(struct arena *a, const char *path, const char *what, const 
 	ssize_t n = readlink(proc, name, sizeof(name));
 	if (n < 0 || n == sizeof(name) || name[0] != '/')
 		return err_sys(e, n < 0 ? errno : ENAMETOOLONG, path, "naming the %s", what);
-	*ret_path = arena_strndup(a, name, (size_t)n);
-	return *ret_path ? 0 : err_sys(e, ENOMEM, path, "naming the %s", what);
+	const char *copy = arena_strndup(a, name, (size_t)n);
+	if (!copy)
+		return err_sys(e, ENOMEM, path, "naming the %s", what);
+	*ret_path = copy;
+	if (ret_fd)
+		*ret_fd = take_fd(&fd);
+	return 0;
 }
 
-static int read_config(struct rt_container *c, const char *file, struct err *e)
+static int read_config(struct rt_container *c, int bundle, const char *file, struct err *e)
 {
 	auto_str raw = NULL;
-	auto_fd bundle = open(c->doc.bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (bundle < 0)
-		return err_sys(e, errno, c->doc.bundle, "opening the bundle");
 	int rc = file_read_at(bundle, file, JSON_MAX_BYTES, &raw, &c->config_len, e);
 	if (rc < 0)
 		return rc;
@@ -64,19 +65,24 @@ static int find_rootfs(struct rt_container *c, struct err *e)
 		path = arena_printf(c->arena, "%s/%s", c->doc.bundle, path);
 	if (!path)
 		return err_sys(e, ENOMEM, "/root/path", "naming the root file system");
-	return canonical(c->arena, path, "root file system", &c->doc.rootfs, e);
+	return canonical(c->arena, path, "root file system", NULL, &c->doc.rootfs, e);
 }
 
+/* RFC 3339 in UTC. gmtime(3) would read the time zone's file for it; days since 1970 become a
+ * date by counting in eras of 400 years that begin on the first of March. */
 static const char *timestamp(struct arena *a)
 {
 	struct timespec t;
-	struct tm tm;
-	char text[32];
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	gmtime_r(&t.tv_sec, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	return arena_printf(a, "%s.%09ldZ", text, t.tv_nsec);
+	long days = (long)(t.tv_sec / 86400) + 719468, secs = (long)(t.tv_sec % 86400);
+	long era = days / 146097, doe = days % 146097;
+	long yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	long doy = doe - (365 * yoe + yoe / 4 - yoe / 100), m = (5 * doy + 2) / 153;
+	long day = doy - (153 * m + 2) / 5 + 1, month = m < 10 ? m + 3 : m - 9;
+	return arena_printf(a, "%04ld-%02ld-%02ldT%02ld:%02ld:%02ld.%09ldZ",
+			    yoe + era * 400 + (month <= 2), month, day, secs / 3600, secs / 60 % 60,
+			    secs % 60, t.tv_nsec);
 }
 
 static int fill_doc(struct rt_container *c, struct err *e)
@@ -97,13 +103,14 @@ static int fill_doc(struct rt_container *c, struct err *e)
 
 int rt_prepare(struct rt_container *c, const struct rt_create *how, struct err *e)
 {
-	const char *bundle = how->bundle ? how->bundle : ".";
+	auto_fd bundle = -1;
 	int rc = rt_check_id(c->id, e);
 
 	if (rc == 0)
-		rc = canonical(c->arena, bundle, "bundle", &c->doc.bundle, e);
+		rc = canonical(c->arena, how->bundle ? how->bundle : ".", "bundle", &bundle,
+			       &c->doc.bundle, e);
 	if (rc == 0)
-		rc = read_config(c, how->config ? how->config : "config.json", e);
+		rc = read_config(c, bundle, how->config ? how->config : "config.json", e);
 	if (rc == 0)
 		rc = find_rootfs(c, e);
 	if (rc == 0)

@@ -18,7 +18,7 @@
 
 struct st_journal {
 	int dir; /* borrowed */
-	int fd;	 /* opened by the first append, -1 */
+	int fd;  /* opened by the first append, -1 */
 };
 
 struct st_record {

@@ -18,9 +18,9 @@
 
 /* What the global options say. */
 struct rt_env {
-	const char *root;	/* state root, "/run/ringfence" by default */
+	const char *root; /* state root, "/run/ringfence" by default */
 	bool systemd_cgroup;
-	bool rootless;		/* cgroup trouble is no error */
+	bool rootless; /* cgroup trouble is no error */
 	/* Told of what the spec wants logged and carried on from (poststop hooks). May be NULL. */
 	void (*warn)(void *arg, const struct err *what);
 	void *warn_arg;
@@ -34,8 +34,8 @@ const char *rt_status_word(enum rt_status s);
 
 struct rt_create {
 	const char *id, *bundle; /* bundle: path as given, NULL: "." */
-	const char *config;	 /* file name, NULL: "config.json" in the bundle */
-	const char *isolation;	 /* backend's name or NULL */
+	const char *config;      /* file name, NULL: "config.json" in the bundle */
+	const char *isolation;   /* backend's name or NULL */
 	const char *console_socket, *pid_file;
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring, no_subreaper;
@@ -45,12 +45,16 @@ struct rt_create {
 
 struct rt_exec {
 	const char *id;
-	const char *process_file;	/* or NULL: from argv and the flags, over the container's own */
-	char *const *argv; size_t argc;
+	const char *process_file; /* or NULL: from argv and the flags, over the container's own */
+	char *const *argv;
+	size_t argc;
 	const char *cwd, *user, *console_socket, *pid_file, *cgroup, *process_label, *apparmor;
-	const char *const *env; size_t n_env;
-	const char *const *caps; size_t n_caps;
-	const char *const *gids; size_t n_gids;
+	const char *const *env;
+	size_t n_env;
+	const char *const *caps;
+	size_t n_caps;
+	const char *const *gids;
+	size_t n_gids;
 	bool tty, detach, no_new_privs, ignore_paused;
 	unsigned preserve_fds;
 	const struct spec_process *process; /* filled by rt_exec for the backend */

@@ -27,6 +27,9 @@ static int undo_pid(struct rt_container *c, const char *arg, struct err *e)
 
 static int undo_cgroup(struct rt_container *c, const char *arg, struct err *e)
 {
+	/* Made in this process: the hierarchies are known. */
+	if (c->group && str_eq(c->group->path, arg))
+		return cg_remove(c->group, e);
 	return cg_undo(c->arena, arg, e);
 }
 

@@ -25,7 +25,10 @@ struct json {
 		bool boolean;
 		const char *string; /* JSON_STRING; zero-terminated, NUL bytes inside are refused */
 		const char *number; /* JSON_NUMBER: its text as it stood */
-		struct { struct json *first, *last; size_t n; } list; /* array, object */
+		struct {
+			struct json *first, *last;
+			size_t n;
+		} list; /* array, object */
 	} u;
 	struct json *next; /* sibling */
 };
@@ -62,7 +65,12 @@ const char *json_quote(const char *s, char *buf, size_t size);
 
 /* The writer. Commas, indentation and escaping are its business; `indent` NULL writes compact.
  * key NULL inside arrays. */
-struct json_out { struct strbuf *b; const char *indent; unsigned depth; bool first; };
+struct json_out {
+	struct strbuf *b;
+	const char *indent;
+	unsigned depth;
+	bool first;
+};
 void json_out_init(struct json_out *o, struct strbuf *b, const char *indent);
 void json_obj_open(struct json_out *o, const char *key);
 void json_obj_close(struct json_out *o);

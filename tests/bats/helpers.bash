@@ -34,8 +34,9 @@ teardown() {
 	for c in "$id" "$id-2" "$id-3"; do
 		[ ! -e "$T/state/$c" ] || rf delete --force "$c" </dev/null >/dev/null 2>&1 || true
 	done
-	if [ -d "$T/state" ] && [ -n "$(ls -A "$T/state")" ]; then
-		echo "left in the state directory: $(ls -A "$T/state")"
+	# Names with a dot in front are caches, no containers.
+	if [ -d "$T/state" ] && [ -n "$(ls "$T/state")" ]; then
+		echo "left in the state directory: $(ls "$T/state")"
 		rc=1
 	fi
 	after=$(host_snapshot)
@@ -125,6 +126,8 @@ until_true() {
 	return 1
 }
 is_status() { [ "$(status)" = "$1" ]; }
+# gone PID: ended, or a zombie that waits for whoever adopted it.
+gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"; }
 stopped() { is_status stopped; }
 
 # down: ends the container the ordinary way.

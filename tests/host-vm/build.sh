@@ -80,7 +80,7 @@ chmod 755 "$ird/init"
 (cd "$ird" && find . | "$root/bin/busybox" cpio -o -H newc 2>/dev/null | gzip -1) >"$work/initrd.gz"
 
 say "disk"
-rm -rf "$root"/boot/* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
+rm -rf "${root:?}"/boot/* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
 truncate -s 3G "$work/root.ext4"
 PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$root" "$work/root.ext4"
 rm -rf "$root" "$ird"

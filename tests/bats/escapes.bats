@@ -1,0 +1,349 @@
+#!/usr/bin/env bats
+# Attacks on the runtime by an image, a volume or a process in the container.
+# A victim folder stands for the host; what may never happen is that it changes.
+load helpers
+
+extra_setup() {
+	need_helper racer
+	victim=$T/victim
+	mkdir "$victim" "$T/src"
+	echo secret >"$victim/secret"
+	echo volume >"$T/src/volume"
+	victim_before=$(tree "$victim")
+}
+
+extra_teardown() {
+	local after
+	[ -z "${racer_pid:-}" ] || kill -KILL "$racer_pid" 2>/dev/null || true
+	after=$(tree "$victim")
+	if [ "$after" != "$victim_before" ]; then
+		echo "THE VICTIM CHANGED:"
+		diff <(echo "$victim_before") <(echo "$after")
+		return 1
+	fi
+}
+
+tree() { find "$1" -printf '%P %y %m %U:%G %s %l\n' | sort; }
+
+# Either way is right: refused, or run with everything inside the root.
+survives() {
+	go
+	[ "$status" -eq 0 ] || refused
+	hasnt secret
+}
+
+@test "an image's /dev is a link to the host" {
+	rm -rf "$b/rootfs/dev"
+	for link in "$victim" "../../../../../../../..$victim" /proc/1/root"$victim"; do
+		ln -sfn "$link" "$b/rootfs/dev"
+		sh_args 'ls -l /dev/'
+		survives
+	done
+	ours || skip "known: peers write into it"
+}
+
+@test "an image's /dev is a link, and no mount covers it" {
+	only_ours
+	cfg '.mounts |= map(select(.destination | startswith("/dev") | not))'
+	rm -rf "$b/rootfs/dev"
+	ln -s "../../../../../../../..$victim" "$b/rootfs/dev"
+	sh_args 'ls -l /dev/'
+	survives
+	rm "$b/rootfs/dev"
+	mkdir "$b/rootfs/dev"
+	ln -s "$victim" "$b/rootfs/dev/pts"
+	ln -s "$victim/new" "$b/rootfs/dev/null"
+	ln -s "$victim/secret" "$b/rootfs/dev/zero"
+	survives
+}
+
+@test "an image's /proc, /sys are links" {
+	for d in proc sys; do
+		rm -rf "$b/rootfs/$d"
+		ln -s "$victim" "$b/rootfs/$d"
+		args true
+		survives
+		rm "$b/rootfs/$d"
+		ln -s "../../../../../../..$victim" "$b/rootfs/$d"
+		survives
+		rm "$b/rootfs/$d"
+		mkdir "$b/rootfs/$d"
+	done
+}
+
+@test "a volume on /proc that is no procfs is refused" {
+	cfg --arg s "$T/src" '.mounts |= map(select(.destination != "/proc")) | .mounts += [{destination: "/proc", type: "bind", source: $s, options: ["bind"]}]'
+	args true
+	go
+	refused
+}
+
+@test "a mount's target is a link out of the root: every kind" {
+	ln -s x0 "$b/rootfs/chain"
+	for i in $(seq 0 38); do ln -s "x$((i + 1))" "$b/rootfs/x$i"; done
+	ln -s "$victim" "$b/rootfs/x39"
+	i=0
+	for link in "$victim" "../../../../../../../../..$victim" "/proc/1/root$victim" "/proc/self/root$victim" \
+		"/proc/1/cwd" "$victim/new" "../../../../../../../..$victim/new/deep" chain . .. /; do
+		ln -sfn "$link" "$b/rootfs/x"
+		for dest in /x /x/inner "/x/../x"; do
+			cfg --arg s "$T/src" --arg d "$dest" '.mounts |= map(select(.source | test("rft") | not)) | .mounts += [{destination: $d, type: "bind", source: $s, options: ["rbind", "rw"]}]'
+			args true
+			survives
+			cfg --arg d "$dest" '.mounts |= map(select((.source | test("rft") | not) and .source != "rft-tmp")) | .mounts += [{destination: $d, type: "tmpfs", source: "rft-tmp"}]'
+			survives
+		done
+		[ "$(tree "$victim")" = "$victim_before" ] || { echo "by the link $link"; false; }
+		cfg '.mounts |= map(select((.source | test("rft") | not)))'
+	done
+}
+
+@test "a bind of a file whose target is a link to a file of the host" {
+	ln -s "$victim/secret" "$b/rootfs/etc/f"
+	ln -s "$victim/new" "$b/rootfs/etc/g"
+	for d in /etc/f /etc/g; do
+		cfg --arg s "$T/src/volume" --arg d "$d" '.mounts += [{destination: $d, type: "bind", source: $s, options: ["bind"]}]'
+		args true
+		survives
+	done
+}
+
+@test "the working directory leads over a descriptor of the runtime" {
+	sh_args "test -e ../../../../../../../..$victim/secret && echo ESCAPED; test -e ./secret && echo ESCAPED; true"
+	for n in $(seq 3 20); do
+		cfg --arg c "/proc/self/fd/$n" '.process.cwd = $c'
+		go
+		hasnt ESCAPED
+		[ "$status" -eq 0 ] || nothing_left
+	done
+}
+
+@test "exec's working directory leads over a descriptor of the runtime" {
+	up
+	for n in $(seq 3 20); do
+		run rf exec --cwd "/proc/self/fd/$n" "$id" sh -c "test -e ../../../../../../../..$victim/secret && echo ESCAPED; true" </dev/null
+		hasnt ESCAPED
+	done
+	down
+}
+
+@test "a missing working directory isn't made outside" {
+	ln -s "$victim" "$b/rootfs/x"
+	ln -s "../../../../../../../..$victim" "$b/rootfs/y"
+	args true
+	for c in /x/new /y/new/deep; do
+		cfg --arg c "$c" '.process.cwd = $c'
+		survives
+	done
+}
+
+# The attacked program is a copy: when the attack succeeds, the tree's own stays whole.
+attacked_copy() {
+	cp "$(realpath "$RINGFENCE")" "$T/ringfence"
+	RINGFENCE=$T/ringfence
+	sum=$(sha256sum <"$RINGFENCE")
+}
+
+@test "a program that is #!/proc/self/exe doesn't get at the runtime's file" {
+	attacked_copy
+	printf '#!/proc/self/exe\n' >"$b/rootfs/bin/evil"
+	chmod +x "$b/rootfs/bin/evil"
+	args /bin/evil
+	run timeout 10 "$RINGFENCE" --root "$T/state" run -b "$b" "$id" </dev/null
+	[ "$(sha256sum <"$RINGFENCE")" = "$sum" ]
+	rf delete --force "$id"
+}
+
+@test "a container that waits for exec can't write to the runtime's file" {
+	attacked_copy
+	cfg '.process.capabilities[] += ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"] | .process.noNewPrivileges = false'
+	up 'while :; do for p in /proc/[0-9]*; do case $(readlink $p/exe) in */busybox | "") ;; *) (echo pwned >$p/exe) 2>/dev/null && echo PWNED; echo saw >>/tmp/saw ;; esac; done; done'
+	printf '#!/proc/self/exe\n' >"$b/rootfs/bin/evil"
+	chmod +x "$b/rootfs/bin/evil"
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		rf exec "$id" true </dev/null 3>&- || true
+		timeout 5 "$RINGFENCE" --root "$T/state" exec "$id" /bin/evil </dev/null 3>&- >/dev/null 2>&1 || true
+	done
+	[ "$(sha256sum <"$RINGFENCE")" = "$sum" ]
+	run grep PWNED "$T/out"
+	[ "$status" -ne 0 ]
+	down
+}
+
+@test "the joining exec shows no descriptor of the host" {
+	up 'while :; do ls -l /proc/[0-9]*/fd 2>/dev/null | grep -F "'"$victim"'"; done'
+	exec 21<"$victim" 22<"$victim/secret"
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		rf exec "$id" true </dev/null 3>&- || true
+	done
+	exec 21<&- 22<&-
+	[ ! -s "$T/out" ]
+	down
+}
+
+@test "a mask isn't taken from the image's own /dev/null" {
+	cfg '.mounts |= map(select(.destination | startswith("/dev") | not))'
+	ln -s /proc/sysrq-trigger "$b/rootfs/dev/null"
+	sh_args 'stat -c %t:%T /proc/kcore; grep " /proc/kcore " /proc/mounts'
+	go
+	if [ "$status" -eq 0 ]; then
+		hasnt " proc "
+	else
+		refused
+	fi
+	cfg '.linux.maskedPaths += ["/etc/passwd"]'
+	args true
+	survives
+}
+
+@test "masked and read-only paths that are links stay inside" {
+	ln -s "../../../../../../..$victim" "$b/rootfs/m"
+	ln -s "$victim/secret" "$b/rootfs/n"
+	for k in maskedPaths readonlyPaths; do
+		cfg --arg k "$k" '.linux[$k] += ["/m", "/n", "/m/secret"]'
+		args true
+		survives
+		[ "$(cat "$victim/secret")" = secret ]
+		touch "$victim/secret"
+	done
+}
+
+@test "device nodes aren't made outside" {
+	ln -s "../../../../../../..$victim" "$b/rootfs/d"
+	args true
+	for p in /d/node /d/new/node "/dev/../d/node"; do
+		cfg --arg p "$p" '.linux.devices = [{path: $p, type: "c", major: 1, minor: 3, fileMode: 438, uid: 0, gid: 0}]'
+		survives
+	done
+}
+
+@test "two containers share a volume, one swaps a folder for a link while the other starts" {
+	mkdir -p "$T/src/a" "$T/src/a/sub"
+	ln -s "$victim" "$T/src/b"
+	cfg --arg s "$T/src" '.mounts += [
+		{destination: "/vol", type: "bind", source: $s, options: ["rbind", "rw"]},
+		{destination: "/vol/a", type: "tmpfs", source: "tmpfs"},
+		{destination: "/vol/a/new/deep", type: "tmpfs", source: "tmpfs"}]'
+	args true
+	"$helpers/racer" "$T/src" a b 2>/dev/null 3>&- &
+	racer_pid=$!
+	for i in $(seq 40); do
+		rf create -b "$b" "$id" </dev/null >/dev/null 2>&1 3>&- || continue
+		run awk '{ print $5 }' "/proc/$(pid)/mountinfo"
+		hasnt "$victim"
+		rf delete --force "$id"
+	done
+	kill -KILL $racer_pid
+}
+
+@test "the root's own name is swapped during start" {
+	only_ours
+	mkdir "$b/w"
+	mv "$b/rootfs" "$b/w/rootfs"
+	ln -s "$victim" "$b/w/evil"
+	cfg '.root.path = "w/rootfs" | .root.readonly = false'
+	args true
+	"$helpers/racer" "$b/w" rootfs evil 2>/dev/null 3>&- &
+	racer_pid=$!
+	for i in $(seq 20); do
+		# Whichever root it took, it took one: nothing may have been made in the other.
+		rf create -b "$b" "$id" </dev/null >/dev/null 2>&1 3>&- || true
+		rf delete --force "$id"
+	done
+	kill -KILL $racer_pid
+	# A root file system that IS the victim may be given folders to mount on; nothing else.
+	victim_before=$(tree "$victim")
+}
+
+@test "user names of the image don't decide who a number is" {
+	printf '1000:x:0:0::/:/bin/sh\n-1:x:0:0::/:/bin/sh\n' >>"$b/rootfs/etc/passwd"
+	printf '1000:x:0:\n' >>"$b/rootfs/etc/group"
+	up
+	run rf exec --user 1000:1000 "$id" id -u </dev/null
+	is 1000
+	run rf exec --user 1000 "$id" id -u </dev/null
+	is 1000
+	for u in -1 '-u 1000' 4294967295 4294967296 18446744073709551616 ' 0' '0 ' 0x0 1e3 '' : 1000: :0 1000:x 1000:1000:1000 '1000;0' nobody-here; do
+		run rf exec --user="$u" "$id" id -u </dev/null
+		[ "$status" -ne 0 ] || [ "$output" != 0 ] || { [ -z "$u" ] || [[ $u == :* ]]; } || { echo "'$u' became root"; return 1; }
+	done
+	down
+}
+
+@test "nothing is inheritable unless asked for" {
+	for u in 0 1000; do
+		cfg --argjson u "$u" '.process.user.uid = $u | .process.capabilities.inheritable = [] | .process.capabilities.ambient = []'
+		args grep CapInh /proc/self/status
+		go
+		has 0000000000000000
+		up
+		run rf exec "$id" grep CapInh /proc/self/status </dev/null
+		has 0000000000000000
+		run rf exec --cap CAP_KILL --user "$u" "$id" grep CapInh /proc/self/status </dev/null
+		down
+	done
+}
+
+@test "release_agent can't be written" {
+	cfg '.process.capabilities[] += ["CAP_DAC_OVERRIDE"]'
+	sh_args 'for f in $(find /sys/fs/cgroup -name release_agent -o -name cgroup.procs -o -name notify_on_release 2>/dev/null); do (echo /x >$f) 2>/dev/null && echo WRITTEN $f; done; true'
+	go
+	ok
+	hasnt WRITTEN
+}
+
+@test "a program without a terminal isn't in the caller's session" {
+	need script
+	args cut -d' ' -f1,6,7 /proc/self/stat
+	sh_args 'cut -d" " -f1,6,7 /proc/$$/stat'
+	run script -qec "$RINGFENCE --root $T/state run -b $b $id" /dev/null </dev/null
+	has "1 1 0"
+}
+
+@test "a link planted in the state directory" {
+	mkdir -p "$T/state"
+	ln -s "$victim" "$T/state/$id"
+	args true
+	run rf create -b "$b" "$id" </dev/null
+	[ "$status" -ne 0 ]
+	run rf state "$id"
+	[ "$status" -ne 0 ]
+	run rf delete --force "$id"
+	run rf list
+	rm -f "$T/state/$id"
+}
+
+@test "files planted as state are refused, not believed" {
+	only_ours
+	mkdir -p "$T/state/$id"
+	for s in '' '{' '[]' '{"pid": 1}' '{"id": "other", "pid": -1, "status": "running"}' "$(printf '{"a":%.0s' $(seq 5000))"; do
+		printf '%s' "$s" >"$T/state/$id/state.json"
+		run rf kill "$id" 0
+		[ "$status" -ne 0 ] && [ "$status" -lt 128 ] || [ "$status" = 255 ]
+		run rf exec "$id" true </dev/null
+		[ "$status" -ne 0 ]
+		run rf list
+		[ "$status" -lt 128 ]
+	done
+	rf delete --force "$id"
+	[ ! -e "$T/state/$id" ]
+}
+
+@test "a fork bomb is deleted within two seconds" {
+	need_controller pids
+	cfg '.linux.resources.pids = {limit: 200}'
+	up 'b() { b | b & }; trap : TERM; while :; do b; done 2>/dev/null'
+	sleep 0.3
+	begin=$(date +%s%N)
+	rf delete --force "$id"
+	[ $((($(date +%s%N) - begin) / 1000000)) -lt 2000 ]
+}
+
+@test "keys that climb: sysctl" {
+	args true
+	for k in '../kernel.hostname' 'kernel/../../self/oom_score_adj' 'net/../kernel/core_pattern' 'kernel.core_pattern' 'vm.overcommit_memory' '' 'net'; do
+		cfg --arg k "$k" '.linux.sysctl = {($k): "1"}'
+		go
+		refused
+	done
+}

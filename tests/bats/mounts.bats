@@ -1,0 +1,161 @@
+#!/usr/bin/env bats
+# mounts: kinds, options, propagation, order.
+load helpers
+
+# mount DESTINATION TYPE SOURCE OPTION…
+mount_add() {
+	local d=$1 t=$2 s=$3
+	shift 3
+	jq --arg d "$d" --arg t "$t" --arg s "$s" '.mounts += [{destination: $d, type: $t, source: $s, options: $ARGS.positional}]' \
+		"$config" --args -- "$@" >"$config.new" && mv "$config.new" "$config"
+}
+info() { sh_args "grep ' $1 ' /proc/self/mountinfo"; go; ok; }
+
+@test "tmpfs with its options" {
+	mount_add /mnt tmpfs tmpfs nosuid nodev noexec mode=0700 size=64k
+	info /mnt
+	has nosuid
+	has nodev
+	has noexec
+	has size=64k
+	has mode=700
+}
+
+@test "bind of a directory, read and write" {
+	mkdir "$T/src"
+	mount_add /mnt bind "$T/src" bind
+	sh_args 'echo in >/mnt/f'
+	go
+	ok
+	[ "$(cat "$T/src/f")" = in ]
+}
+
+@test "a read-only bind" {
+	mkdir "$T/src"
+	mount_add /mnt bind "$T/src" bind ro
+	sh_args 'echo in >/mnt/f'
+	go
+	[ "$status" -ne 0 ]
+	[ ! -e "$T/src/f" ]
+}
+
+@test "bind of a file, its target made" {
+	echo content >"$T/src"
+	cfg '.root.readonly = false'
+	mount_add /etc/new/file bind "$T/src" bind ro
+	args cat /etc/new/file
+	go
+	is content
+}
+
+@test "rbind brings submounts, bind doesn't" {
+	mkdir -p "$T/src"
+	cat >"$T/steps" <<-S
+		mount -t tmpfs none $T/src
+		mkdir $T/src/sub
+		mount -t tmpfs none $T/src/sub
+		echo deep >$T/src/sub/f
+		"$RINGFENCE" --root $T/state run -b $b $id
+	S
+	mount_add /mnt bind "$T/src" rbind
+	sh_args 'cat /mnt/sub/f'
+	run unshare -m bash "$T/steps" </dev/null
+	is deep
+	cfg '.mounts[-1].options = ["bind"]'
+	run unshare -m bash "$T/steps" </dev/null
+	[ "$status" -ne 0 ]
+}
+
+@test "rro makes submounts read-only too" {
+	mkdir -p "$T/src"
+	cat >"$T/steps" <<-S
+		mount -t tmpfs none $T/src
+		mkdir $T/src/sub
+		mount -t tmpfs none $T/src/sub
+		"$RINGFENCE" --root $T/state run -b $b $id
+	S
+	mount_add /mnt bind "$T/src" rbind rro
+	sh_args 'echo x >/mnt/sub/f'
+	run unshare -m bash "$T/steps" </dev/null
+	[ "$status" -ne 0 ]
+	has "Read-only"
+}
+
+@test "mounts stand in the specification's order" {
+	mkdir -p "$T/one" "$T/two"
+	echo two >"$T/two/f"
+	mkdir "$T/one/sub"
+	mount_add /mnt bind "$T/one" bind
+	mount_add /mnt/sub bind "$T/two" bind
+	args cat /mnt/sub/f
+	go
+	is two
+}
+
+@test "propagation: private by default, slave and shared on demand" {
+	mkdir "$T/src"
+	mount_add /mnt bind "$T/src" bind private
+	info /mnt
+	hasnt shared:
+	hasnt master:
+	cfg '.linux.rootfsPropagation = "rshared" | .mounts[-1].options = ["bind", "shared"]'
+	info /mnt
+	has shared:
+}
+
+@test "a mount in the container doesn't reach the host" {
+	cfg '.process.capabilities.bounding += ["CAP_SYS_ADMIN"] | .process.capabilities.effective += ["CAP_SYS_ADMIN"]
+		| .process.capabilities.permitted += ["CAP_SYS_ADMIN"]'
+	sh_args "mount -t tmpfs none /mnt && grep -c ' /mnt ' /proc/self/mountinfo"
+	go
+	is 1
+	! grep -qF "$T" /proc/self/mountinfo
+}
+
+@test "a missing bind source is an error that names it" {
+	mount_add /mnt bind "$T/none" bind
+	go
+	refused "$T/none"
+}
+
+@test "an unknown file system type is an error" {
+	mount_add /mnt nosuchfs none
+	go
+	refused
+	! ours || has nosuchfs
+}
+
+@test "proc is the container's own" {
+	sh_args 'ls /proc/1/exe >/dev/null; ls -d /proc/[0-9]* | wc -l'
+	go
+	ok
+	[ "${lines[-1]}" -le 3 ]
+}
+
+@test "mqueue, devpts, shm and sys are there" {
+	sh_args 'for d in /proc /dev /dev/pts /dev/shm /dev/mqueue /sys; do cut -d" " -f5 /proc/self/mountinfo | grep -cx "$d"; done | sort -u'
+	go
+	is 1
+}
+
+@test "tmpcopyup fills a tmpfs with what was below" {
+	cfg '.mounts += [{destination: "/etc", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}]'
+	args head -n1 /etc/passwd
+	go
+	is "root:x:0:0:root:/root:/bin/sh"
+}
+
+@test "an idmapped bind shows mapped owners" {
+	only_ours
+	mkdir "$T/src"
+	touch "$T/src/f"
+	chown 5000:5000 "$T/src/f"
+	cfg --arg s "$T/src" '.mounts += [{destination: "/mnt", type: "bind", source: $s, options: ["bind"],
+		uidMappings: [{containerID: 5000, hostID: 1000, size: 1}], gidMappings: [{containerID: 5000, hostID: 1000, size: 1}]}]'
+	args stat -c %u:%g /mnt/f
+	go
+	if [ "$status" -ne 0 ] && [[ $output == *"idmap"* ]]; then
+		skip "this file system can't be idmapped: $output"
+	fi
+	is 1000:1000
+}

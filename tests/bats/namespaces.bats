@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# namespaces: new ones, joined ones, and the host's.
+load helpers
+
+ns_list() { for n in mnt pid uts ipc net cgroup user; do readlink "/proc/$1/ns/$n"; done; }
+
+@test "the asked namespaces are new, the others the host's" {
+	cfg '.linux.namespaces = [{type: "mount"}, {type: "pid"}, {type: "ipc"}]'
+	cfg 'del(.hostname)'
+	up
+	for n in mnt pid ipc; do [ "$(readlink "/proc/$(pid)/ns/$n")" != "$(readlink /proc/self/ns/$n)" ]; done
+	for n in uts net user; do [ "$(readlink "/proc/$(pid)/ns/$n")" = "$(readlink /proc/self/ns/$n)" ]; done
+	down
+}
+
+@test "a namespace is joined by its path" {
+	unshare -n sleep 1000 3>&- &
+	other=$!
+	until_true sh -c "[ \$(readlink /proc/$other/ns/net) != $(readlink /proc/self/ns/net) ]"
+	cfg --arg p "/proc/$other/ns/net" '(.linux.namespaces[] | select(.type == "network")).path = $p'
+	up
+	[ "$(readlink "/proc/$(pid)/ns/net")" = "$(readlink "/proc/$other/ns/net")" ]
+	kill $other
+	down
+}
+
+@test "one container joins another's namespaces" {
+	up
+	p=$(pid)
+	cp -r "$b" "$T/b2"
+	jq --arg p "/proc/$p/ns" '.process.args = ["sh", "-c", "hostname; ls -d /proc/[0-9]* | wc -l"] | del(.hostname)
+		| .linux.namespaces = [{type: "mount"}, {type: "pid", path: ($p + "/pid")}, {type: "uts", path: ($p + "/uts")},
+			{type: "ipc", path: ($p + "/ipc")}, {type: "network", path: ($p + "/net")}]' "$b/config.json" >"$T/b2/config.json"
+	run rf run -b "$T/b2" "$id-2" </dev/null
+	ok
+	[ "${lines[0]}" = "$(jq -r .hostname "$config")" ]
+	[ "${lines[1]}" -ge 2 ]
+	down
+}
+
+@test "a path that isn't a namespace, or another kind of one, is refused" {
+	cfg '(.linux.namespaces[] | select(.type == "network")).path = "/etc/passwd"'
+	go
+	refused
+	cfg '(.linux.namespaces[] | select(.type == "network")).path = "/proc/self/ns/uts"'
+	go
+	refused
+	cfg '(.linux.namespaces[] | select(.type == "network")).path = "/none"'
+	go
+	refused
+}
+
+@test "the same namespace twice is refused" {
+	cfg '.linux.namespaces += [{type: "uts"}]'
+	go
+	refused
+}
+
+@test "host name and domain name" {
+	cfg '.hostname = "inside" | .domainname = "dom"'
+	sh_args 'hostname; cat /proc/sys/kernel/domainname'
+	go
+	is $'inside\ndom'
+}
+
+@test "a host name without a UTS namespace is refused" {
+	cfg '.linux.namespaces |= map(select(.type != "uts")) | .hostname = "inside"'
+	go
+	refused
+}
+
+@test "the network namespace has a loopback that is up" {
+	args sh -c 'cat /proc/net/dev | tail -n +3 | cut -d: -f1; ip addr show lo'
+	go
+	ok
+	has 127.0.0.1
+	hasnt eth0
+}
+
+@test "a time namespace with offsets" {
+	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
+	cfg '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 1000000}}'
+	sh_args 'cut -d. -f1 /proc/uptime'
+	go
+	ok
+	[ "$output" -ge 1000000 ]
+}
+
+@test "a cgroup namespace hides the path" {
+	cfg '.linux.namespaces |= (map(select(.type != "cgroup")) + [{type: "cgroup"}])'
+	sh_args 'cut -d: -f3 /proc/self/cgroup | sort -u'
+	go
+	is /
+}

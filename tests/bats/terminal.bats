@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# terminals: in the foreground and through a console socket.
+load helpers
+
+extra_setup() { cfg '.process.terminal = true'; }
+
+# console [ROWS COLUMNS]: a receiver on $T/console, its words in $T/tty.
+console() {
+	need_helper recvtty
+	mkfifo "$T/in"
+	"$helpers/recvtty" "$T/console" "$@" <"$T/in" >"$T/tty" 2>&1 3>&- &
+	exec 9>"$T/in"
+	until_true test -S "$T/console"
+}
+extra_teardown() { exec 9>&- || true; }
+
+@test "create with a console socket passes the master" {
+	console 40 120
+	sh_args 'tty; stty size; read line; echo "got $line"'
+	create --console-socket "$T/console" 9>&-
+	until_true grep -q received "$T/tty"
+	start 9>&-
+	until_true grep -q /dev/ "$T/tty"
+	until_true grep -q "40 120" "$T/tty"
+	echo word >&9
+	until_true grep -q "got word" "$T/tty"
+	until_true stopped
+	rf delete "$id"
+}
+
+@test "the size in the specification is set" {
+	console
+	cfg '.process.consoleSize = {height: 33, width: 77}'
+	sh_args 'stty size; sleep 1000'
+	create --console-socket "$T/console" 9>&-
+	start 9>&-
+	until_true grep -q "33 77" "$T/tty"
+	down
+}
+
+@test "/dev/console is the terminal" {
+	console
+	sh_args 'echo through >/dev/console; sleep 1000'
+	create --console-socket "$T/console" 9>&-
+	start 9>&-
+	until_true grep -q through "$T/tty"
+	down
+}
+
+@test "the terminal is the session's controlling one: ^C ends the program" {
+	console
+	sh_args 'trap "echo interrupted; exit 0" INT; echo up; while :; do sleep 0.1; done'
+	create --console-socket "$T/console" 9>&-
+	start 9>&-
+	until_true grep -q up "$T/tty"
+	printf '\003' >&9
+	until_true grep -q interrupted "$T/tty"
+	until_true stopped
+	rf delete "$id"
+}
+
+@test "exec with a terminal" {
+	console
+	cfg '.process.terminal = false'
+	up "" 9>&-
+	rf exec --tty --detach --console-socket "$T/console" "$id" sh -c 'tty; echo in exec' </dev/null 3>&- 9>&-
+	until_true grep -q "in exec" "$T/tty"
+	down
+}
+
+@test "create with a terminal and no console socket is refused" {
+	args true
+	run create
+	refused
+}
+
+@test "a console socket without a terminal is refused" {
+	need_helper recvtty
+	console
+	cfg '.process.terminal = false'
+	args true
+	run create --console-socket "$T/console" 9>&-
+	refused
+	: | socat - "UNIX-CONNECT:$T/console" >/dev/null 2>&1 || true
+}
+
+@test "a console socket that nobody serves is an error" {
+	args true
+	run create --console-socket "$T/none"
+	refused
+}
+
+@test "run in the foreground has a terminal, when the caller has one" {
+	need script
+	sh_args 'tty; test -t 0 && echo is-a-tty'
+	run script -qec "$RINGFENCE --root $T/state run -b $b $id" /dev/null </dev/null
+	has is-a-tty
+}
+
+@test "run in the foreground passes the exit code through the terminal" {
+	need script
+	sh_args 'exit 12'
+	run script -qec "$RINGFENCE --root $T/state run -b $b $id" /dev/null </dev/null
+	exit_is 12
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env bats
+# user namespaces and id maps.
+load helpers
+
+extra_setup() {
+	cfg '.linux.namespaces += [{type: "user"}]
+		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+		| .linux.gidMappings = [{containerID: 0, hostID: 200000, size: 65536}]'
+	chmod 755 "$T" "$b"
+	chown -R 100000:200000 "$b/rootfs"
+}
+
+@test "root in the container is somebody on the host" {
+	up
+	[ "$(awk '/^Uid/ { print $2 }' "/proc/$(pid)/status")" = 100000 ]
+	[ "$(awk '/^Gid/ { print $2 }' "/proc/$(pid)/status")" = 200000 ]
+	run rf exec "$id" id -u </dev/null
+	is 0
+	down
+}
+
+@test "the maps are the specification's" {
+	sh_args 'cat /proc/self/uid_map /proc/self/gid_map'
+	go
+	ok
+	[[ ${lines[0]} =~ ^\ +0\ +100000\ +65536$ ]]
+	[[ ${lines[1]} =~ ^\ +0\ +200000\ +65536$ ]]
+}
+
+@test "files made inside belong to the mapped owner outside" {
+	cfg '.root.readonly = false'
+	sh_args 'touch /new'
+	go
+	ok
+	[ "$(stat -c %u:%g "$b/rootfs/new")" = 100000:200000 ]
+}
+
+@test "another user than root" {
+	cfg '.process.user = {uid: 1000, gid: 1000}'
+	sh_args 'id -u; id -g; cat /proc/1/status | grep ^Uid'
+	go
+	ok
+	[ "${lines[0]}" = 1000 ]
+}
+
+@test "devices work in a user namespace" {
+	sh_args 'echo x >/dev/null && head -c 3 /dev/zero | wc -c'
+	go
+	is 3
+}
+
+@test "an id outside the map is refused" {
+	cfg '.process.user = {uid: 70000, gid: 0}'
+	go
+	refused
+}
+
+@test "maps without a user namespace, and one without maps, are refused" {
+	cfg '.linux.namespaces |= map(select(.type != "user"))'
+	go
+	refused
+	cfg '.linux.namespaces += [{type: "user"}] | del(.linux.uidMappings, .linux.gidMappings)'
+	go
+	refused
+}
+
+@test "overlapping maps are refused" {
+	cfg '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 10}, {containerID: 5, hostID: 200000, size: 10}]'
+	go
+	refused
+}
+
+@test "the container's root has no power over the host" {
+	for k in bounding effective permitted; do cfg --arg k $k '.process.capabilities[$k] += ["CAP_SYS_ADMIN", "CAP_SYS_TIME", "CAP_MKNOD"]'; done
+	sh_args 'mknod /dev/shm/x b 8 0 2>/dev/null && echo made; date -s @$(date +%s) 2>&1 | grep -q "can.t set" || echo set; echo end'
+	go
+	is end
+}
