@@ -115,7 +115,7 @@ int cg_accept(const struct cg_layout *l, const struct spec *s, struct err *e)
 	auto_arena a = {0};
 	struct cg_ask ask = ask_of(s);
 	struct cg_values values;
-	struct devices d;
+	struct devices d = {.hier = -1};
 
 	if (!s->linux_.set || !s->linux_.resources.set)
 		return 0;
@@ -285,7 +285,7 @@ int cg_update(struct cg_group *g, const struct spec_resources *r, struct err *e)
 	auto_arena a = {0};
 	struct cg_ask ask = {.r = r, .prefix = "", .update = true};
 	struct cg_values values;
-	struct devices d;
+	struct devices d = {.hier = -1};
 
 	int rc = cg_values_build(&a, g->layout, &ask, &values, e);
 	if (rc == 0)

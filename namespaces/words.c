@@ -46,7 +46,7 @@ const char *const *ns_capability_words(void)
 		if (!name || name[0] != 'c')
 			break;
 		/* libcap says cap_chown, the spec CAP_CHOWN. */
-		for (size_t i = 0; name[i] && i < sizeof(text[0]) - 1; i++)
+		for (size_t i = 0; i < sizeof(text[0]) - 1 && name[i]; i++)
 			text[n][i] =
 				(char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 32 : name[i]);
 		cap_free(name);

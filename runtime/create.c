@@ -44,7 +44,15 @@ static int canonical(struct arena *a, const char *path, const char *what, int *r
 static int read_config(struct rt_container *c, int bundle, const char *file, struct err *e)
 {
 	auto_str raw = NULL;
-	int rc = file_read_at(bundle, file, JSON_MAX_BYTES, &raw, &c->config_len, e);
+	struct stat st;
+	/* A fifo in its place must not hold us up for ever. */
+	auto_fd fd = openat(bundle, file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, errno, file, "opening");
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_SPEC, EINVAL, file, "isn't a regular file");
+	int rc = file_read_fd(fd, file, JSON_MAX_BYTES, &raw, &c->config_len, e);
 	if (rc < 0)
 		return rc;
 	char *text = arena_strndup(c->arena, raw ? raw : "", c->config_len);

@@ -91,8 +91,8 @@ static void let_go(struct rt_container *c)
 	char self[32] = "";
 
 	st_journal_close(&c->journal);
-	fd_cleanup(&c->dir);
-	fd_cleanup(&c->root);
+	fd_close(&c->dir);
+	fd_close(&c->root);
 	/* The host's procfs is still here and says how the host calls us. */
 	if (readlink("/proc/self", self, sizeof(self) - 1) > 0)
 		c->doc.pid = (pid_t)strtol(self, NULL, 10);

@@ -13,6 +13,9 @@ results=$PWD/build/results
 mkdir -p "$results"
 export RINGFENCE=${RINGFENCE:-$PWD/ringfence}
 
+# No test may take longer; one that hangs fails.
+export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-60}
+
 all="lint unit asan bats-hybrid bats-v1 bats-v2 bats-asan host-vm"
 asan_files="lifecycle.bats bad-config.bats spec.bats"
 

@@ -157,7 +157,7 @@ load helpers
 	p=$(pid)
 	for f in "$T/state/$id"/*; do
 		[ -f "$f" ] || continue
-		case $f in *.json | */state*) printf '{"broken' >"$f" ;; esac
+		case ${f##*/} in *.json) printf '{"broken' >"$f" ;; esac
 	done
 	run rf state "$id"
 	[ "$status" -lt 126 ]

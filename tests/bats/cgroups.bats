@@ -137,7 +137,7 @@ load helpers
 	cfg 'del(.linux.resources) | .mounts |= map(select(.type != "cgroup"))'
 	args sleep 1000
 	"$RINGFENCE" --root "$T/state" --cgroup-manager=disabled create -b "$b" "$id" </dev/null >"$T/out" 2>&1 3>&-
-	! grep -qF -- "$id" "/proc/$(pid)/cgroup"
+	run ! grep -qF -- "$id" "/proc/$(pid)/cgroup"
 	rf delete --force "$id"
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Attacks on the runtime by an image, a volume or a process in the container.
+# Escapes: races, links and planted files that send the runtime out of the root.
 # A victim folder stands for the host; what may never happen is that it changes.
 load helpers
 
@@ -32,16 +32,6 @@ survives() {
 	hasnt secret
 }
 
-@test "an image's /dev is a link to the host" {
-	rm -rf "$b/rootfs/dev"
-	for link in "$victim" "../../../../../../../..$victim" /proc/1/root"$victim"; do
-		ln -sfn "$link" "$b/rootfs/dev"
-		sh_args 'ls -l /dev/'
-		survives
-	done
-	ours || skip "known: peers write into it"
-}
-
 @test "an image's /dev is a link, and no mount covers it" {
 	only_ours
 	cfg '.mounts |= map(select(.destination | startswith("/dev") | not))'
@@ -55,27 +45,6 @@ survives() {
 	ln -s "$victim/new" "$b/rootfs/dev/null"
 	ln -s "$victim/secret" "$b/rootfs/dev/zero"
 	survives
-}
-
-@test "an image's /proc, /sys are links" {
-	for d in proc sys; do
-		rm -rf "$b/rootfs/$d"
-		ln -s "$victim" "$b/rootfs/$d"
-		args true
-		survives
-		rm "$b/rootfs/$d"
-		ln -s "../../../../../../..$victim" "$b/rootfs/$d"
-		survives
-		rm "$b/rootfs/$d"
-		mkdir "$b/rootfs/$d"
-	done
-}
-
-@test "a volume on /proc that is no procfs is refused" {
-	cfg --arg s "$T/src" '.mounts |= map(select(.destination != "/proc")) | .mounts += [{destination: "/proc", type: "bind", source: $s, options: ["bind"]}]'
-	args true
-	go
-	refused
 }
 
 @test "a mount's target is a link out of the root: every kind" {
@@ -108,25 +77,6 @@ survives() {
 	done
 }
 
-@test "the working directory leads over a descriptor of the runtime" {
-	sh_args "test -e ../../../../../../../..$victim/secret && echo ESCAPED; test -e ./secret && echo ESCAPED; true"
-	for n in $(seq 3 20); do
-		cfg --arg c "/proc/self/fd/$n" '.process.cwd = $c'
-		go
-		hasnt ESCAPED
-		[ "$status" -eq 0 ] || nothing_left
-	done
-}
-
-@test "exec's working directory leads over a descriptor of the runtime" {
-	up
-	for n in $(seq 3 20); do
-		run rf exec --cwd "/proc/self/fd/$n" "$id" sh -c "test -e ../../../../../../../..$victim/secret && echo ESCAPED; true" </dev/null
-		hasnt ESCAPED
-	done
-	down
-}
-
 @test "a missing working directory isn't made outside" {
 	ln -s "$victim" "$b/rootfs/x"
 	ln -s "../../../../../../../..$victim" "$b/rootfs/y"
@@ -142,16 +92,6 @@ attacked_copy() {
 	cp "$(realpath "$RINGFENCE")" "$T/ringfence"
 	RINGFENCE=$T/ringfence
 	sum=$(sha256sum <"$RINGFENCE")
-}
-
-@test "a program that is #!/proc/self/exe doesn't get at the runtime's file" {
-	attacked_copy
-	printf '#!/proc/self/exe\n' >"$b/rootfs/bin/evil"
-	chmod +x "$b/rootfs/bin/evil"
-	args /bin/evil
-	run timeout 10 "$RINGFENCE" --root "$T/state" run -b "$b" "$id" </dev/null
-	[ "$(sha256sum <"$RINGFENCE")" = "$sum" ]
-	rf delete --force "$id"
 }
 
 @test "a container that waits for exec can't write to the runtime's file" {
@@ -196,27 +136,6 @@ attacked_copy() {
 	survives
 }
 
-@test "masked and read-only paths that are links stay inside" {
-	ln -s "../../../../../../..$victim" "$b/rootfs/m"
-	ln -s "$victim/secret" "$b/rootfs/n"
-	for k in maskedPaths readonlyPaths; do
-		cfg --arg k "$k" '.linux[$k] += ["/m", "/n", "/m/secret"]'
-		args true
-		survives
-		[ "$(cat "$victim/secret")" = secret ]
-		touch "$victim/secret"
-	done
-}
-
-@test "device nodes aren't made outside" {
-	ln -s "../../../../../../..$victim" "$b/rootfs/d"
-	args true
-	for p in /d/node /d/new/node "/dev/../d/node"; do
-		cfg --arg p "$p" '.linux.devices = [{path: $p, type: "c", major: 1, minor: 3, fileMode: 438, uid: 0, gid: 0}]'
-		survives
-	done
-}
-
 @test "two containers share a volume, one swaps a folder for a link while the other starts" {
 	mkdir -p "$T/src/a" "$T/src/a/sub"
 	ln -s "$victim" "$T/src/b"
@@ -227,10 +146,9 @@ attacked_copy() {
 	args true
 	"$helpers/racer" "$T/src" a b 2>/dev/null 3>&- &
 	racer_pid=$!
+	disown
 	for i in $(seq 40); do
 		rf create -b "$b" "$id" </dev/null >/dev/null 2>&1 3>&- || continue
-		run awk '{ print $5 }' "/proc/$(pid)/mountinfo"
-		hasnt "$victim"
 		rf delete --force "$id"
 	done
 	kill -KILL $racer_pid
@@ -245,6 +163,7 @@ attacked_copy() {
 	args true
 	"$helpers/racer" "$b/w" rootfs evil 2>/dev/null 3>&- &
 	racer_pid=$!
+	disown
 	for i in $(seq 20); do
 		# Whichever root it took, it took one: nothing may have been made in the other.
 		rf create -b "$b" "$id" </dev/null >/dev/null 2>&1 3>&- || true
@@ -256,7 +175,7 @@ attacked_copy() {
 }
 
 @test "user names of the image don't decide who a number is" {
-	printf '1000:x:0:0::/:/bin/sh\n-1:x:0:0::/:/bin/sh\n' >>"$b/rootfs/etc/passwd"
+	printf '1000:x:0:0::/:/bin/sh\n' >>"$b/rootfs/etc/passwd"
 	printf '1000:x:0:\n' >>"$b/rootfs/etc/group"
 	up
 	run rf exec --user 1000:1000 "$id" id -u </dev/null
@@ -301,6 +220,7 @@ attacked_copy() {
 }
 
 @test "a link planted in the state directory" {
+	only_ours
 	mkdir -p "$T/state"
 	ln -s "$victim" "$T/state/$id"
 	args true
