@@ -43,13 +43,18 @@ static int set_runtime(struct cli *c, char **ret_root, struct err *e)
 {
 	int rc = 0;
 
+	if (str_eq(c->cgroup_manager, "disabled"))
+		return err_set(
+			e, ERR_UNSUPPORTED, ENOTSUP, NULL,
+			"--cgroup-manager=disabled isn't supported yet: every container has a "
+			"control group");
 	c->rt.root = c->root;
 	if (!c->root) {
 		rc = rt_default_root(ret_root, e);
 		c->rt.root = *ret_root;
 	}
 	c->rt.systemd_cgroup = c->systemd_cgroup || str_eq(c->cgroup_manager, "systemd");
-	c->rt.rootless = str_eq(c->rootless, "true") || str_eq(c->cgroup_manager, "disabled");
+	c->rt.rootless = str_eq(c->rootless, "true");
 	return rc;
 }
 

@@ -14,7 +14,7 @@ const struct opt opt_globals[] = {
 	{"log-level", 0, "LEVEL", OPT_T_STR, AT(log_level), "error, warning, info or debug"},
 	{"debug", 0, NULL, OPT_T_BOOL, AT(debug), "log debug messages"},
 	{"systemd-cgroup", 's', NULL, OPT_T_BOOL, AT(systemd_cgroup), "let systemd make the cgroup (refused: not supported yet)"},
-	{"cgroup-manager", 0, "NAME", OPT_T_STR, AT(cgroup_manager), "cgroupfs, systemd or disabled"},
+	{"cgroup-manager", 0, "NAME", OPT_T_STR, AT(cgroup_manager), "cgroupfs (systemd and disabled are refused: not supported yet)"},
 	{"rootless", 0, "MODE", OPT_T_STR, AT(rootless), "auto, true or false: is cgroup trouble fatal?"},
 	{"version", 'v', NULL, OPT_T_BOOL, AT(version), "print the version"},
 	{"help", 'h', NULL, OPT_T_BOOL, AT(help), "print help"},

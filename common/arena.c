@@ -75,9 +75,10 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
-	char *copy = s ? arena_alloc(a, n + 1) : NULL;
+	/* n + 1 bytes even when s ends before n: callers may go on to use all n. */
+	char *copy = s && n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
 
-	return copy ? memcpy(copy, s, n) : NULL;
+	return copy ? memcpy(copy, s, strnlen(s, n)) : NULL;
 }
 
 char *arena_strdup(struct arena *a, const char *s)

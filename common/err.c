@@ -29,31 +29,36 @@ int err_set(struct err *e, enum err_kind kind, int code, const char *where, cons
 
 int err_sys(struct err *e, int code, const char *where, const char *fmt, ...)
 {
+	const char *reason = err_reason(code);
 	va_list ap;
 
 	va_start(ap, fmt);
 	put(e, ERR_SYSTEM, code, where, fmt, ap);
 	va_end(ap);
 	if (e) {
-		size_t len = strlen(e->text);
-		snprintf(e->text + len, sizeof(e->text) - len, ": %s", err_reason(code));
+		/* The reason is what engines look for: a long text makes room for it. */
+		size_t most = sizeof(e->text) - strlen(reason) - sizeof(": ");
+		size_t len = strnlen(e->text, most);
+		snprintf(e->text + len, sizeof(e->text) - len, ": %s", reason);
 	}
 	return -code;
 }
 
 int err_wrap(struct err *e, int rc, const char *fmt, ...)
 {
-	char prefix[1024], joined[2050];
+	char prefix[sizeof(e->text) / 2];
 	va_list ap;
 
 	if (!e)
 		return rc;
 	va_start(ap, fmt);
-	vsnprintf(prefix, sizeof(prefix), fmt, ap);
+	vsnprintf(prefix, sizeof(prefix) - 2, fmt, ap);
 	va_end(ap);
-	snprintf(joined, sizeof(joined), "%s: %s", prefix, e->text);
-	memcpy(e->text, joined, sizeof(e->text) - 1);
+	strcat(prefix, ": ");
+	size_t shift = strlen(prefix);
+	memmove(e->text + shift, e->text, strnlen(e->text, sizeof(e->text) - 1 - shift) + 1);
 	e->text[sizeof(e->text) - 1] = '\0';
+	memcpy(e->text, prefix, shift);
 	return rc;
 }
 

@@ -47,6 +47,16 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret_data, size_
 	return file_read_fd(fd, path, max, ret_data, ret_len, e);
 }
 
+/* How much of the data fits a one-line message. */
+static int first_line(const char *data, size_t len)
+{
+	int n = 0;
+
+	while (n < 80 && (size_t)n < len && data[n] && data[n] != '\n')
+		n++;
+	return n;
+}
+
 int file_write_at(int dirfd, const char *path, const char *data, size_t len, struct err *e)
 {
 	auto_fd fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -58,8 +68,7 @@ int file_write_at(int dirfd, const char *path, const char *data, size_t len, str
 		n = write(fd, data, len);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return err_sys(e, errno, path, "writing \"%.*s\"", (int)(len > 80 ? 80 : len),
-			       data);
+		return err_sys(e, errno, path, "writing \"%.*s\"", first_line(data, len), data);
 	return (size_t)n == len ? 0 : err_sys(e, EIO, path, "writing was cut short");
 }
 

@@ -24,7 +24,7 @@ int log_open(const char *path, bool json, enum log_level level, struct err *e)
 	state.level = level;
 	if (!path)
 		return 0;
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, path, "opening the log file");
 	fd_close(&state.fd);
@@ -67,6 +67,21 @@ static void to_file(enum log_level level, const char *text)
 		(void)file_write_all(state.fd, line.s, line.len);
 }
 
+/* Always one line, and nothing that a terminal would obey: paths and ids in it may be hostile. */
+static void to_stderr(const char *text)
+{
+	auto_strbuf line = {0};
+
+	strbuf_printf(&line, "ringfence: %s\n", text);
+	if (line.failed)
+		return;
+	for (size_t i = 0; i + 1 < line.len; i++) {
+		if ((unsigned char)line.s[i] < 0x20 || line.s[i] == 0x7f)
+			line.s[i] = line.s[i] == '\n' || line.s[i] == '\t' ? ' ' : '?';
+	}
+	(void)file_write_all(STDERR_FILENO, line.s, line.len);
+}
+
 static void emit(enum log_level level, const char *text)
 {
 	if (!log_enabled(level))
@@ -74,7 +89,7 @@ static void emit(enum log_level level, const char *text)
 	if (state.fd >= 0)
 		to_file(level, text);
 	if (level == LOG_LV_ERROR || state.fd < 0)
-		fprintf(stderr, "ringfence: %s\n", text);
+		to_stderr(text);
 }
 
 void log_msg(enum log_level level, const char *fmt, ...)

@@ -94,6 +94,16 @@ static int splice_link(struct making *m, int parent, size_t begin, size_t end)
 	return 1;
 }
 
+/* Opens what was created a moment ago; -EAGAIN when it was taken away or swapped for a link. */
+static int just_made(int parent, const char *name, int flags)
+{
+	int fd = lookup(parent, name, O_PATH | flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT || errno == ELOOP ? -EAGAIN : -errno;
+}
+
 /* Opens the directory [0, end) of the text, made beneath `parent` when it is missing (2).
  * Returns a descriptor, or -EAGAIN when the text changed or raced: start again. */
 static int enter(struct making *m, int parent, size_t begin, size_t end)
@@ -108,11 +118,7 @@ static int enter(struct making *m, int parent, size_t begin, size_t end)
 	if (fd >= 0 || errno != ENOENT)
 		return fd >= 0 ? fd : -errno;
 	if (mkdirat(parent, name, m->mode) == 0) {
-		fd = lookup(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW,
-			    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
-		if (fd >= 0)
-			return fd;
-		return errno == ENOENT || errno == ELOOP ? -EAGAIN : -errno;
+		return just_made(parent, name, O_DIRECTORY);
 	}
 	if (errno != EEXIST)
 		return errno == ENOENT ? -EAGAIN : -errno;
@@ -154,16 +160,18 @@ int path_make_dir(int root, const char *path, mode_t mode, struct err *e)
 {
 	struct making m;
 	int fd = in_root(root, path, O_PATH | O_DIRECTORY); /* nearly always there */
+	int rc = fd < 0 ? -errno : 0;
 
 	if (fd >= 0)
 		return fd;
-	fd = errno == ENOENT ? start_making(&m, root, path, mode) : -errno;
-	for (int i = 0; fd == 0 || (fd == -EAGAIN && i < MAX_RETRY); i++) {
-		fd = walk(&m, SIZE_MAX);
-		if (fd >= 0)
-			return fd;
+	if (rc == -ENOENT || rc == -EAGAIN)
+		rc = start_making(&m, root, path, mode) < 0 ? -ENAMETOOLONG : -EAGAIN;
+	for (int i = 0; rc == -EAGAIN && i < MAX_RETRY; i++) {
+		rc = walk(&m, SIZE_MAX);
+		if (rc >= 0)
+			return rc;
 	}
-	return err_sys(e, -fd, NULL, "making the directory %s in the container's root", path);
+	return err_sys(e, -rc, NULL, "making the directory %s in the container's root", path);
 }
 
 /* Offset of the last component of s, or -1 when it is empty, "." or "..". */
@@ -206,8 +214,7 @@ static int try_file(struct making *m)
 	bool is_new = made >= 0;
 	fd_close(&made); /* a writer left open would keep the root from becoming read-only */
 	if (is_new)
-		return lookup(parent, m->text + begin, O_PATH | O_NOFOLLOW,
-			      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+		return just_made(parent, m->text + begin, 0);
 	if (code != EEXIST)
 		return code == ENOENT ? -EAGAIN : -code;
 	int rc = splice_link(m, parent, (size_t)begin, strlen(m->text));

@@ -11,18 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#define PROC_ROOT_INO 1 /* fixed by the kernel: tells the root from a bind of a part */
 
 static int host_proc(struct err *e)
 {
 	auto_fd fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
+	struct stat st;
 
 	if (fd < 0 || fstatfs(fd, &fs) < 0)
 		return err_sys(e, errno, "/proc", "opening");
-	if (fs.f_type != PROC_SUPER_MAGIC)
-		return err_set(e, ERR_SYSTEM, EXDEV, "/proc", "isn't a procfs");
+	if (fs.f_type != PROC_SUPER_MAGIC || fstat(fd, &st) < 0 || st.st_ino != PROC_ROOT_INO)
+		return err_set(e, ERR_SYSTEM, EXDEV, "/proc", "isn't the root of a procfs");
 	return take_fd(&fd);
 }
 
@@ -54,7 +58,8 @@ int proc_write(int procfd, const char *path, const char *data, struct err *e)
 	if (fd < 0)
 		return err_sys(e, errno, NULL, "opening /proc/%s", path);
 	if (write(fd, data, len) != (ssize_t)len)
-		return err_sys(e, errno, NULL, "writing \"%.80s\" to /proc/%s", data, path);
+		return err_sys(e, errno, NULL, "writing \"%.*s\" to /proc/%s",
+			       (int)strcspn(data, "\n"), data, path);
 	return 0;
 }
 

@@ -30,7 +30,8 @@ void strbuf_add(struct strbuf *b, const void *data, size_t len)
 {
 	if (!reserve(b, len))
 		return;
-	memcpy(b->s + b->len, data, len);
+	if (len)
+		memcpy(b->s + b->len, data, len);
 	b->len += len;
 	b->s[b->len] = '\0';
 }
@@ -47,6 +48,8 @@ void strbuf_printf(struct strbuf *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
+	if (n < 0)
+		b->failed = true;
 	if (n < 0 || !reserve(b, (size_t)n))
 		return;
 	va_start(ap, fmt);

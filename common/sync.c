@@ -33,10 +33,27 @@ int sync_send(int sock, enum sync_type type, int64_t value, int fd, struct err *
 
 int sync_send_error(int sock, const struct err *what)
 {
-	struct sync_msg m = {.magic = SYNC_MAGIC, .type = SYNC_ERROR, .err = *what};
+	/* Field by field: what stands behind the strings' ends is not for the other side. */
+	struct sync_msg m = {.magic = SYNC_MAGIC, .type = SYNC_ERROR};
 	struct err ignored;
 
+	m.err.code = what->code;
+	m.err.kind = what->kind;
+	memcpy(m.err.where, what->where, strnlen(what->where, sizeof(m.err.where) - 1));
+	memcpy(m.err.text, what->text, strnlen(what->text, sizeof(m.err.text) - 1));
 	return fd_send(sock, -1, &m, sizeof(m), &ignored);
+}
+
+/* What a hostile peer may have put into the error: an endless string, a code or kind that none has.
+ */
+static void tame(struct err *e)
+{
+	e->where[sizeof(e->where) - 1] = '\0';
+	e->text[sizeof(e->text) - 1] = '\0';
+	if (e->code <= 0 || e->code > 4095)
+		e->code = EIO;
+	if ((unsigned)e->kind <= ERR_NONE || (unsigned)e->kind > ERR_INTERNAL)
+		e->kind = ERR_INTERNAL;
 }
 
 static int check(struct sync_msg *m, size_t len, struct err *e)
@@ -46,10 +63,8 @@ static int check(struct sync_msg *m, size_t len, struct err *e)
 	if (len != want || m->magic != SYNC_MAGIC || m->type < SYNC_GO || m->type > SYNC_ERROR)
 		return err_set(e, ERR_INTERNAL, EPROTO, NULL, "malformed message of %zu bytes",
 			       len);
-	m->err.where[sizeof(m->err.where) - 1] = '\0';
-	m->err.text[sizeof(m->err.text) - 1] = '\0';
-	if (m->type == SYNC_ERROR && (m->err.code <= 0 || m->err.code > 4095))
-		m->err.code = EIO;
+	if (m->type == SYNC_ERROR)
+		tame(&m->err);
 	return 1;
 }
 

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int mask_of(const struct spec_strings *names, uint64_t *ret_mask)
+static uint64_t mask_of(const struct spec_strings *names)
 {
 	uint64_t mask = 0;
 
@@ -23,19 +23,17 @@ static int mask_of(const struct spec_strings *names, uint64_t *ret_mask)
 		if (cap_from_name(names->items[i], &v) == 0 && v >= 0 && v < 64)
 			mask |= 1ULL << v;
 	}
-	*ret_mask = mask;
-	return 0;
+	return mask;
 }
 
 void ns_caps_resolve(const struct spec_caps *caps, struct ns_caps *ret_caps)
 {
 	memset(ret_caps, 0, sizeof(*ret_caps));
-	ret_caps->set = caps->set;
-	mask_of(&caps->bounding, &ret_caps->bounding);
-	mask_of(&caps->effective, &ret_caps->effective);
-	mask_of(&caps->permitted, &ret_caps->permitted);
-	mask_of(&caps->inheritable, &ret_caps->inheritable);
-	mask_of(&caps->ambient, &ret_caps->ambient);
+	ret_caps->bounding = mask_of(&caps->bounding);
+	ret_caps->effective = mask_of(&caps->effective);
+	ret_caps->permitted = mask_of(&caps->permitted);
+	ret_caps->inheritable = mask_of(&caps->inheritable);
+	ret_caps->ambient = mask_of(&caps->ambient);
 }
 
 int ns_caps_drop_bounding(const struct ns_caps *caps, struct err *e)
@@ -52,34 +50,52 @@ int ns_caps_drop_bounding(const struct ns_caps *caps, struct err *e)
 	return 0;
 }
 
-static void to_data(const struct ns_caps *caps, uint64_t within, struct __user_cap_data_struct d[2])
-{
-	for (int i = 0; i < 2; i++) {
-		d[i].effective = (uint32_t)((caps->effective & within) >> (32 * i));
-		d[i].permitted = (uint32_t)((caps->permitted & within) >> (32 * i));
-		d[i].inheritable = (uint32_t)(caps->inheritable >> (32 * i));
-	}
-}
-
-/* What the runtime itself lacks can't be granted: left out, as the peers do with a warning. */
-static int set_within_own(struct __user_cap_header_struct *h, const struct ns_caps *caps)
-{
-	struct __user_cap_data_struct d[2];
-
-	if (syscall(SYS_capget, h, d) < 0)
-		return -1;
-	to_data(caps, d[0].permitted | (uint64_t)d[1].permitted << 32, d);
-	return (int)syscall(SYS_capset, h, d);
-}
-
-int ns_caps_apply(const struct ns_caps *caps, struct err *e)
+static int set_caps(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2];
 
-	to_data(caps, UINT64_MAX, d);
-	if (syscall(SYS_capset, &h, d) < 0 && (errno != EPERM || set_within_own(&h, caps) < 0))
-		return err_sys(e, errno, NULL, "setting capabilities");
+	for (int i = 0; i < 2; i++) {
+		d[i].effective = (uint32_t)(effective >> (32 * i));
+		d[i].permitted = (uint32_t)(permitted >> (32 * i));
+		d[i].inheritable = (uint32_t)(inheritable >> (32 * i));
+	}
+	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
+}
+
+/* What a process has; 0 when it can't be told. */
+static uint64_t held_caps(void)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[2];
+
+	return syscall(SYS_capget, &h, d) < 0 ? 0 : d[0].permitted | (uint64_t)d[1].permitted << 32;
+}
+
+int ns_caps_raise(struct err *e)
+{
+	uint64_t held = held_caps();
+	int rc = set_caps(held, held, 0);
+
+	return rc < 0 ? err_sys(e, -rc, NULL, "raising capabilities") : 0;
+}
+
+int ns_caps_apply(const struct ns_caps *asked, struct err *e)
+{
+	struct ns_caps c = *asked;
+	const struct ns_caps *caps = &c;
+	int rc = set_caps(c.effective, c.permitted, c.inheritable);
+
+	/* One that the caller itself lacks can't be given, and the bounding set lacks it too. */
+	if (rc == -EPERM) {
+		uint64_t held = held_caps();
+		c.permitted &= held;
+		c.effective &= held;
+		c.inheritable &= held;
+		rc = set_caps(c.effective, c.permitted, c.inheritable);
+	}
+	if (rc < 0)
+		return err_sys(e, -rc, NULL, "setting capabilities");
 	/* The ambient set is empty unless the runtime's caller had one: clear, then raise. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return err_sys(e, errno, NULL, "clearing ambient capabilities");

@@ -42,7 +42,7 @@ static int arrive(struct ns_child_ctx *c, struct err *e)
 	if (rc >= 0 && new_user)
 		rc = ns_become_root(e);
 	else if (rc >= 0 && l->prepared->joined[SPEC_NS_USER] < 0)
-		rc = ns_join_paths(l->prepared, e);
+		rc = ns_join_paths(l->prepared, false, e);
 	if (rc >= 0 && (l->prepared->clone_flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		rc = err_sys(e, errno, "/linux/namespaces", "making a cgroup namespace");
 	return rc;
@@ -120,10 +120,11 @@ static int live(struct ns_child_ctx *c, struct err *e)
 			       .process = &c->spec->process,
 			       .filter = l->prepared->filter,
 			       .preserve_fds = l->preserve_fds,
+			       .ignored = l->prepared->ignored,
 			       .no_new_keyring = l->no_new_keyring};
 	int rc = arrive(c, e);
 
-	if (rc >= 0 && (c->spec->process.oom_score_adj.set || c->spec->linux_.sysctl.n)) {
+	if (rc >= 0 && (ns_process_needs_procfs(&c->spec->process) || c->spec->linux_.sysctl.n)) {
 		c->procfs = proc_open(e);
 		rc = c->procfs < 0 ? c->procfs : 0;
 	}

@@ -43,15 +43,23 @@ static int refuse(const char *name, int code, struct err *e)
 		       err_reason(code));
 }
 
-static int search(struct arena *a, const char *name, const char *path, const char **ret_path,
-		  struct err *e)
+/* A relative folder in PATH counts from the process's cwd, which isn't ours yet. */
+static const char *join(struct arena *a, const char *cwd, const char *dir, size_t len,
+			const char *name)
+{
+	if (len > 0 && dir[0] == '/')
+		return arena_printf(a, "%.*s/%s", (int)len, dir, name);
+	return arena_printf(a, "%s/%.*s%s%s", cwd, (int)len, dir, len ? "/" : "", name);
+}
+
+static int search(struct arena *a, const struct spec_process *p, const char *name, const char *path,
+		  const char **ret_path, struct err *e)
 {
 	int seen = ENOENT;
 
 	while (*path) {
 		size_t len = strcspn(path, ":");
-		const char *file = len == 0 ? arena_printf(a, "./%s", name)
-					    : arena_printf(a, "%.*s/%s", (int)len, path, name);
+		const char *file = join(a, p->cwd, path, len, name);
 		if (!file)
 			return err_sys(e, ENOMEM, NULL, "resolving %s", name);
 		int code = executable(file);
@@ -75,9 +83,9 @@ int ns_process_resolve(struct arena *a, struct ns_process *p, struct err *e)
 	const char *path = env_value(&p->process->env, "PATH");
 
 	if (!strchr(name, '/'))
-		return search(a, name, path ? path : "", &p->path, e);
+		return search(a, p->process, name, path ? path : "", &p->path, e);
 	/* A relative path counts from the process's cwd. */
-	const char *file = name[0] == '/' ? name : arena_printf(a, "%s/%s", p->process->cwd, name);
+	const char *file = name[0] == '/' ? name : join(a, p->process->cwd, "", 0, name);
 	if (!file)
 		return err_sys(e, ENOMEM, NULL, "resolving %s", name);
 	int code = executable(file);

@@ -32,32 +32,43 @@ struct joining {
 	int sync;
 };
 
-/* Which namespaces of the container aren't ours: setns into one's own user namespace is an error,
- * into the others it is a waste. */
+/* 1 when the container's namespace of a type is another one than ours, 0 when it is ours. */
+static int differs(const struct joining *j, const char *name, struct err *e)
+{
+	char path[64];
+	struct stat own, theirs;
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	if (stat(path, &own) < 0)
+		return 0; /* a kernel without this type */
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)j->x->init_pid, name);
+	if (stat(path, &theirs) < 0)
+		return err_sys(e, errno == ENOENT ? ESRCH : errno, path, "looking at it");
+	return own.st_ino != theirs.st_ino;
+}
+
+/* Which namespaces to join: those that the spec lists, without a look; of the others those that
+ * aren't ours, for we may have no right to join our own. setns into one's own user namespace is an
+ * error in any case. */
 static int compare(struct joining *j, struct err *e)
 {
 	static const struct {
 		const char *name;
-		int flag;
-	} types[] = {{"mnt", CLONE_NEWNS},  {"net", CLONE_NEWNET},       {"ipc", CLONE_NEWIPC},
-		     {"uts", CLONE_NEWUTS}, {"cgroup", CLONE_NEWCGROUP}, {"user", CLONE_NEWUSER},
-		     {"time", 0x80},        {"pid", CLONE_NEWPID}};
+		enum spec_ns type;
+	} types[] = {{"mnt", SPEC_NS_MOUNT}, {"net", SPEC_NS_NETWORK},   {"ipc", SPEC_NS_IPC},
+		     {"uts", SPEC_NS_UTS},   {"cgroup", SPEC_NS_CGROUP}, {"user", SPEC_NS_USER},
+		     {"time", SPEC_NS_TIME}, {"pid", SPEC_NS_PID}};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		char path[64];
-		struct stat own, theirs;
-		snprintf(path, sizeof(path), "/proc/self/ns/%s", types[i].name);
-		if (stat(path, &own) < 0)
-			continue; /* a kernel without this type */
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)j->x->init_pid, types[i].name);
-		if (stat(path, &theirs) < 0)
-			return err_sys(e, errno == ENOENT ? ESRCH : errno, path, "looking at it");
-		if (own.st_ino == theirs.st_ino)
-			continue;
-		if (types[i].flag == CLONE_NEWPID)
+		enum spec_ns type = types[i].type;
+		bool listed = type != SPEC_NS_USER && spec_find_ns(j->x->spec, type);
+		int other = listed ? 1 : differs(j, types[i].name, e);
+		if (other < 0)
+			return other;
+		if (other && type == SPEC_NS_PID)
 			j->pid = true;
-		else
-			j->flags |= types[i].flag;
+		else if (other)
+			j->flags |= (int)ns_clone_flag(type);
 	}
 	j->user = (j->flags & CLONE_NEWUSER) != 0;
 	return 0;
@@ -99,7 +110,7 @@ static _Noreturn void exec_main(struct joining *j)
 		rc = sync_expect(j->sync, SYNC_GO, NULL, NULL, &e);
 	if (rc >= 0 && setsid() < 0)
 		rc = err_sys(&e, errno, NULL, "starting a session");
-	if (rc >= 0 && j->p.process->oom_score_adj.set)
+	if (rc >= 0 && ns_process_needs_procfs(j->p.process))
 		rc = j->p.procfs = proc_open(&e); /* (2) */
 	if (rc >= 0)
 		rc = enter(j, &e);
@@ -163,10 +174,19 @@ static int prepare(struct joining *j, struct err *e)
 				   .root = -1,
 				   .procfs = -1,
 				   .preserve_fds = x->preserve_fds};
+	j->p.ignored = ns_signals_ignored();
+	if (x->process->affinity_final || x->process->affinity_initial)
+		j->p.cpus = x->process->affinity_final ? x->process->affinity_final : "";
 	ns_caps_resolve(&x->process->capabilities, &j->p.caps);
 	if (rc >= 0 && filter->set)
 		rc = ns_filter_compile(x->arena, filter, x->cache_dir, &j->p.filter, e);
-	return rc < 0 ? rc : compare(j, e);
+	if (rc >= 0)
+		rc = compare(j, e);
+	/* It is the runtime's process that the spec wants to run there, until the group is entered.
+	 */
+	if (rc >= 0 && x->process->affinity_initial)
+		rc = ns_run_on(x->process->affinity_initial, e);
+	return rc;
 }
 
 int ns_exec_spawn(struct ns_exec *x, struct ns_child *ret_child, struct err *e)

@@ -16,6 +16,7 @@ struct ns_prepared {
 	int joined[SPEC_NS_MAX]; /* per namespace type: descriptor of the path to join, or -1 */
 	uint64_t clone_flags;    /* CLONE_NEW* of the new ones */
 	struct ns_filter filter; /* seccomp */
+	uint64_t ignored;        /* signals that the runtime's caller ignores */
 };
 
 /* Context of the PLAN_BUILD, PLAN_ROOT and PLAN_PROCESS steps of this room
@@ -36,9 +37,9 @@ struct ns_child_ctx {
 
 /* words.c: CLONE_NEW* of a type */
 uint64_t ns_clone_flag(enum spec_ns type);
-/* join.c: setns(2) into the namespaces that are joined by path, the user namespace first. Becomes
- * root of a user namespace that it enters. */
-int ns_join_paths(const struct ns_prepared *p, struct err *e);
+/* join.c: setns(2) into the namespaces that are joined by path; `pid`: the pid namespace too, for
+ * children. Becomes root of a user namespace that it enters. */
+int ns_join_paths(const struct ns_prepared *p, bool pid, struct err *e);
 /* Root of the user namespace that we are in: ids 0, no groups, not dumpable. */
 int ns_become_root(struct err *e);
 /* child.c: N5 to N10. Never returns. */
@@ -102,7 +103,7 @@ int ns_idmap(const struct ns_launch *l, const struct spec_mount *m, int tree, bo
 /* N7, between BUILD and ROOT: pivot_root (or MS_MOVE + chroot with no_pivot), old root detached. */
 int ns_pivot(struct ns_child_ctx *c, struct err *e);
 
-/* process.c, caps.c, seccomp.c, terminal.c, user.c: steps of PROCESS, shared with exec ------- */
+/* process.c, caps.c, seccomp.c, terminal.c, user.c …: steps of PROCESS, shared with exec ----- */
 int ns_plan_process(struct plan *p, const struct spec *s, struct err *e);
 int ns_accept_process(const struct spec *s, const struct spec_process *p, const char *pointer,
 		      struct err *e);

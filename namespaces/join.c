@@ -21,23 +21,37 @@ int ns_become_root(struct err *e)
 	return 0;
 }
 
-/* The user namespace first: it gives the right to join the others that it owns. The pid namespace
- * is joined by whoever clones, because setns changes it for children only. */
-int ns_join_paths(const struct ns_prepared *p, struct err *e)
-{
-	static const enum spec_ns order[] = {SPEC_NS_USER,    SPEC_NS_IPC,    SPEC_NS_UTS,
-					     SPEC_NS_NETWORK, SPEC_NS_CGROUP, SPEC_NS_TIME};
+static const enum spec_ns order[] = {SPEC_NS_IPC,    SPEC_NS_UTS,  SPEC_NS_NETWORK,
+				     SPEC_NS_CGROUP, SPEC_NS_TIME, SPEC_NS_PID};
+#define COUNT (sizeof(order) / sizeof(order[0]))
 
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		int fd = p->joined[order[i]];
-		if (fd < 0)
+static int join(const struct ns_prepared *p, enum spec_ns type, struct err *e)
+{
+	if (setns(p->joined[type], (int)ns_clone_flag(type)) < 0)
+		return err_sys(e, errno, "/linux/namespaces", "joining the %s namespace",
+			       spec_ns_word(type));
+	return 0;
+}
+
+/* A namespace may belong to the user namespace that is joined, or to ours: what our own rights
+ * don't open is tried again with those of the user namespace. */
+int ns_join_paths(const struct ns_prepared *p, bool pid, struct err *e)
+{
+	bool user = p->joined[SPEC_NS_USER] >= 0, left[COUNT] = {false};
+
+	for (size_t i = 0; i < COUNT; i++) {
+		if (p->joined[order[i]] < 0 || (order[i] == SPEC_NS_PID && !pid))
 			continue;
-		if (setns(fd, (int)ns_clone_flag(order[i])) < 0)
-			return err_sys(e, errno, "/linux/namespaces", "joining the %s namespace",
-				       spec_ns_word(order[i]));
-		int rc = order[i] == SPEC_NS_USER ? ns_become_root(e) : 0;
-		if (rc < 0)
+		int rc = join(p, order[i], e);
+		left[i] = user && rc == -EPERM;
+		if (rc < 0 && !left[i])
 			return rc;
 	}
-	return 0;
+	int rc = user ? join(p, SPEC_NS_USER, e) : 0;
+	if (rc >= 0 && user)
+		rc = ns_become_root(e);
+	for (size_t i = 0; i < COUNT && rc >= 0; i++)
+		if (left[i])
+			rc = join(p, order[i], e);
+	return rc;
 }

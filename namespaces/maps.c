@@ -3,7 +3,7 @@
  * A map file takes one write, of all its lines. With privileges we write it
  * ourselves; without, newuidmap(1) and newgidmap(1) do what /etc/subuid allows.
  */
-#include "namespaces/internal.h"
+#include "namespaces/process.h"
 
 #include "common/fd.h"
 #include "common/file.h"
@@ -59,7 +59,7 @@ static int run_helper(const char *program, pid_t pid, const struct spec_id_maps 
 	return 0;
 }
 
-static void map_text(struct strbuf *b, const struct spec_id_maps *maps)
+void ns_maps_text(struct strbuf *b, const struct spec_id_maps *maps)
 {
 	for (size_t i = 0; i < maps->n; i++)
 		strbuf_printf(b, "%u %u %u\n", maps->items[i].container_id, maps->items[i].host_id,
@@ -72,11 +72,22 @@ static int write_map(pid_t pid, const char *name, const char *helper,
 	auto_strbuf text = {0};
 	struct err direct;
 
-	map_text(&text, maps);
+	ns_maps_text(&text, maps);
 	int rc = write_file(pid, name, &text, geteuid() == 0 ? e : &direct);
 	if (rc != -EPERM || geteuid() == 0)
 		return rc < 0 && geteuid() != 0 ? (*e = direct, rc) : rc;
 	return run_helper(helper, pid, maps, e);
+}
+
+/* One id of one's own may be mapped without help, once setgroups(2) is given up. */
+static void deny_setgroups(pid_t pid, const struct spec_id_maps *maps)
+{
+	struct strbuf deny = {.s = (char[]){"deny"}, .len = strlen("deny")};
+	struct err ignored;
+
+	if (geteuid() != 0 && maps->n == 1 && maps->items[0].size == 1 &&
+	    maps->items[0].host_id == getegid())
+		(void)write_file(pid, "setgroups", &deny, &ignored);
 }
 
 int ns_write_maps(const struct spec *s, pid_t pid, struct err *e)
@@ -89,6 +100,7 @@ int ns_write_maps(const struct spec *s, pid_t pid, struct err *e)
 	rc = write_map(pid, "uid_map", "newuidmap", &s->linux_.uid_mappings, e);
 	if (rc < 0)
 		return err_wrap(e, rc, "mapping user ids");
+	deny_setgroups(pid, &s->linux_.gid_mappings);
 	rc = write_map(pid, "gid_map", "newgidmap", &s->linux_.gid_mappings, e);
 	return rc < 0 ? err_wrap(e, rc, "mapping group ids") : 0;
 }

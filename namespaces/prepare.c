@@ -3,7 +3,7 @@
  * The descriptors are inherited by the child through the clone; no host path is
  * resolved a second time.
  */
-#include "namespaces/internal.h"
+#include "namespaces/process.h"
 
 #include "common/fd.h"
 
@@ -57,6 +57,7 @@ int ns_prepare(struct ns_launch *l, struct err *e)
 	p->rootfs_tree = -1;
 	for (int i = 0; i < SPEC_NS_MAX; i++)
 		p->joined[i] = -1;
+	p->ignored = ns_signals_ignored();
 	l->prepared = p;
 	rc = prepare_namespaces(l, e);
 	if (rc >= 0 && l->spec->linux_.seccomp.set)

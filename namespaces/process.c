@@ -2,9 +2,12 @@
  *
  * Invariants
  *  1. What needs privilege comes before the identity changes; the filter comes last when
- *     no_new_privs allows it, and before the capabilities go when it doesn't.
- *  2. Nothing after the filter but what every sane profile allows (execve).
- *  3. cwd is entered as the final user and must lie within the root (CVE-2024-21626).
+ *     no_new_privs allows it, and right before the capabilities go when it doesn't.
+ *  2. Nothing after the filter but what every sane profile allows: execve, and capset and prctl
+ *     when no_new_privs is off.
+ *  3. cwd is entered before the identity changes (engines count on folders that only root may
+ *     enter), or as the user where root may not (a squashed NFS); it must lie within the root
+ *     (CVE-2024-21626).
  */
 #include "namespaces/process.h"
 
@@ -17,7 +20,6 @@
 #include <limits.h>
 #include <linux/ioprio.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,14 +147,9 @@ static int do_umask(struct ns_process *p, struct err *e)
 	return 0;
 }
 
-static int do_filter_early(struct ns_process *p, struct err *e)
-{
-	return p->process->no_new_privileges ? 0 : ns_filter_load(&p->filter, e);
-}
-
 static int do_bounding(struct ns_process *p, struct err *e)
 {
-	return p->caps.set ? ns_caps_drop_bounding(&p->caps, e) : 0;
+	return ns_caps_drop_bounding(&p->caps, e);
 }
 
 static int do_groups(struct ns_process *p, struct err *e)
@@ -188,6 +185,23 @@ static int do_streams(struct ns_process *p, struct err *e)
 	return 0;
 }
 
+static int do_label(struct ns_process *p, struct err *e)
+{
+	return ns_label_apply(p->procfs, p->process, e);
+}
+
+static int do_cpus(struct ns_process *p, struct err *e)
+{
+	return p->cpus ? ns_run_on(p->cpus, e) : 0;
+}
+
+static int do_memory_policy(struct ns_process *p, struct err *e)
+{
+	const struct spec_memory_policy *m = &p->spec->linux_.memory_policy;
+
+	return m->mode ? ns_memory_policy(m, e) : 0;
+}
+
 static int do_identity(struct ns_process *p, struct err *e)
 {
 	uint32_t uid = p->process->user.uid, gid = p->process->user.gid;
@@ -204,24 +218,47 @@ static int do_identity(struct ns_process *p, struct err *e)
 	return 0;
 }
 
-static int do_cwd(struct ns_process *p, struct err *e)
+/* The raw call says "(unreachable)…" for a directory outside the root. */
+static int enter_cwd(const char *cwd, struct err *e)
 {
 	char at[PATH_MAX];
 
-	if (chdir(p->process->cwd) < 0)
-		return err_sys(e, errno, NULL, "changing to the working directory %s",
-			       p->process->cwd);
-	/* The raw call says "(unreachable)…" for a directory outside the root. */
+	if (chdir(cwd) < 0)
+		return err_sys(e, errno, NULL, "changing to the working directory %s", cwd);
 	if (syscall(SYS_getcwd, at, sizeof(at)) < 0 || at[0] != '/')
-		return err_set(e, ERR_EXEC, EPERM, NULL,
-			       "the working directory %s lies outside the container's root",
-			       p->process->cwd);
+		return err_set(e, ERR_EXEC, EXDEV, NULL,
+			       "the working directory %s lies outside the container's root", cwd);
 	return 0;
+}
+
+static int do_cwd(struct ns_process *p, struct err *e)
+{
+	int rc = enter_cwd(p->process->cwd, e);
+
+	p->cwd_left = rc == -EACCES || rc == -EPERM;
+	if (!p->cwd_left)
+		return rc;
+	err_clear(e);
+	return 0;
+}
+
+static int do_cwd_as_user(struct ns_process *p, struct err *e)
+{
+	return p->cwd_left ? enter_cwd(p->process->cwd, e) : 0;
+}
+
+static int do_filter_early(struct ns_process *p, struct err *e)
+{
+	if (p->process->no_new_privileges || !p->filter.set)
+		return 0;
+	/* The change of uid left CAP_SYS_ADMIN permitted, not effective. */
+	int rc = p->process->user.uid != 0 ? ns_caps_raise(e) : 0;
+	return rc < 0 ? rc : ns_filter_load(&p->filter, e);
 }
 
 static int do_caps(struct ns_process *p, struct err *e)
 {
-	return p->caps.set ? ns_caps_apply(&p->caps, e) : 0;
+	return ns_caps_apply(&p->caps, e);
 }
 
 static int do_no_new_privs(struct ns_process *p, struct err *e)
@@ -236,40 +273,168 @@ static int do_filter_late(struct ns_process *p, struct err *e)
 	return p->process->no_new_privileges ? ns_filter_load(&p->filter, e) : 0;
 }
 
-/* The order is (1). */
+/* What explain says of a step; NULL: the spec doesn't ask for it. */
+typedef const char *tell_fn(struct arena *a, const struct spec *s);
+
+static const char *tell_always(struct arena *a, const struct spec *s)
+{
+	(void)a;
+	(void)s;
+	return "";
+}
+
+static const char *tell_oom(struct arena *a, const struct spec *s)
+{
+	const struct opt_i64 *o = &s->process.oom_score_adj;
+
+	return o->set ? arena_printf(a, "%lld", (long long)o->v) : NULL;
+}
+
+static const char *tell_rlimits(struct arena *a, const struct spec *s)
+{
+	auto_strbuf b = {0};
+
+	for (size_t i = 0; i < s->process.rlimits.n; i++) {
+		const struct spec_rlimit *r = &s->process.rlimits.items[i];
+		strbuf_printf(&b, "%s%s=%llu:%llu", i ? " " : "", r->type,
+			      (unsigned long long)r->soft, (unsigned long long)r->hard);
+	}
+	return b.s ? arena_strdup(a, b.s) : NULL;
+}
+
+static const char *tell_scheduler(struct arena *a, const struct spec *s)
+{
+	const struct spec_scheduler *c = &s->process.scheduler;
+
+	return c->policy
+		       ? arena_printf(a, "%s nice %d priority %d", c->policy, c->nice, c->priority)
+		       : NULL;
+}
+
+static const char *tell_io_priority(struct arena *a, const struct spec *s)
+{
+	const struct spec_ioprio *io = &s->process.io_priority;
+
+	return io->class ? arena_printf(a, "%s %d", io->class, io->priority) : NULL;
+}
+
+static const char *tell_personality(struct arena *a, const struct spec *s)
+{
+	(void)a;
+	return s->linux_.personality.domain;
+}
+
+static const char *tell_memory_policy(struct arena *a, const struct spec *s)
+{
+	const struct spec_memory_policy *m = &s->linux_.memory_policy;
+
+	return m->mode ? arena_printf(a, "%s %s", m->mode, m->nodes ? m->nodes : "") : NULL;
+}
+
+static const char *tell_label(struct arena *a, const struct spec *s)
+{
+	const struct spec_process *p = &s->process;
+
+	return ns_label_wanted(p)
+		       ? arena_printf(a, "%s%s", p->apparmor_profile ? p->apparmor_profile : "",
+				      p->selinux_label ? p->selinux_label : "")
+		       : NULL;
+}
+
+static const char *tell_umask(struct arena *a, const struct spec *s)
+{
+	const struct opt_u64 *u = &s->process.user.umask;
+
+	return arena_printf(a, "%04o", u->set ? (unsigned)u->v : 022u);
+}
+
+static const char *tell_bounding(struct arena *a, const struct spec *s)
+{
+	return arena_printf(a, "%zu capabilities", s->process.capabilities.bounding.n);
+}
+
+static const char *tell_caps(struct arena *a, const struct spec *s)
+{
+	const struct spec_caps *c = &s->process.capabilities;
+
+	return arena_printf(a, "effective %zu, permitted %zu, inheritable %zu, ambient %zu",
+			    c->effective.n, c->permitted.n, c->inheritable.n, c->ambient.n);
+}
+
+static const char *tell_identity(struct arena *a, const struct spec *s)
+{
+	const struct spec_user *u = &s->process.user;
+
+	return arena_printf(a, "uid %u gid %u and %zu groups", u->uid, u->gid,
+			    u->additional_gids.n);
+}
+
+static const char *tell_cwd(struct arena *a, const struct spec *s)
+{
+	(void)a;
+	return s->process.cwd;
+}
+
+static const char *tell_nnp(struct arena *a, const struct spec *s)
+{
+	(void)a;
+	return s->process.no_new_privileges ? "" : NULL;
+}
+
+static const char *filter_text(struct arena *a, const struct spec *s)
+{
+	return arena_printf(a, "%s and %zu rules", s->linux_.seccomp.default_action,
+			    s->linux_.seccomp.syscalls.n);
+}
+
+static const char *tell_early(struct arena *a, const struct spec *s)
+{
+	return s->linux_.seccomp.set && !s->process.no_new_privileges ? filter_text(a, s) : NULL;
+}
+
+static const char *tell_late(struct arena *a, const struct spec *s)
+{
+	return s->linux_.seccomp.set && s->process.no_new_privileges ? filter_text(a, s) : NULL;
+}
+
+/* The order is (1). Steps without a `tell` are part of their neighbours. */
 static const struct {
-	const char *pointer;
-	const char *what;
+	const char *pointer, *what;
 	int (*run)(struct ns_process *p, struct err *e);
+	tell_fn *tell;
 } steps[] = {
-	{"", "session keyring", do_keyring},
-	{"/process/oomScoreAdj", "oom_score_adj", do_oom},
-	{"/process/rlimits", "limits", do_rlimits},
-	{"/process/scheduler", "scheduler", do_scheduler},
-	{"/process/ioPriority", "I/O priority", do_io_priority},
-	{"/linux/personality", "personality", do_personality},
-	{"/process/user/umask", "umask", do_umask},
-	{"/linux/seccomp", "seccomp filter (early: no_new_privs is off)", do_filter_early},
-	{"/process/capabilities/bounding", "bounding set", do_bounding},
-	{"/process/user/additionalGids", "groups", do_groups},
-	{"/process/user", "standard streams", do_streams},
-	{"/process/user", "identity", do_identity},
-	{"/process/cwd", "working directory", do_cwd},
-	{"/process/capabilities", "capabilities", do_caps},
-	{"/process/noNewPrivileges", "no_new_privs", do_no_new_privs},
-	{"/linux/seccomp", "seccomp filter", do_filter_late},
+	{"/process", "keyring", do_keyring, tell_always},
+	{"/process/oomScoreAdj", "oom_score_adj", do_oom, tell_oom},
+	{"/process/rlimits", "limits", do_rlimits, tell_rlimits},
+	{"/process/execCPUAffinity/final", "cpus", do_cpus, NULL},
+	{"/linux/memoryPolicy", "memory policy", do_memory_policy, tell_memory_policy},
+	{"/process/scheduler", "scheduler", do_scheduler, tell_scheduler},
+	{"/process/ioPriority", "I/O priority", do_io_priority, tell_io_priority},
+	{"/linux/personality", "personality", do_personality, tell_personality},
+	{"/process", "label", do_label, tell_label},
+	{"/process/user/umask", "umask", do_umask, tell_umask},
+	{"/process/capabilities/bounding", "bounding set", do_bounding, tell_bounding},
+	{"/process/cwd", "cwd", do_cwd, tell_cwd},
+	{"/process/user/additionalGids", "groups", do_groups, NULL},
+	{"/process/user", "streams", do_streams, NULL},
+	{"/process/user", "identity", do_identity, tell_identity},
+	{"/process/cwd", "cwd", do_cwd_as_user, NULL},
+	{"/linux/seccomp", "filter", do_filter_early, tell_early},
+	{"/process/capabilities", "capabilities", do_caps, tell_caps},
+	{"/process/noNewPrivileges", "no_new_privs", do_no_new_privs, tell_nnp},
+	{"/linux/seccomp", "filter", do_filter_late, tell_late},
 };
 
 int ns_plan_process(struct plan *p, const struct spec *s, struct err *e)
 {
-	if (!s->has_process)
-		return 0;
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+	for (size_t i = 0; s->has_process && i < sizeof(steps) / sizeof(steps[0]); i++) {
 		struct plan_step step = {.stage = PLAN_PROCESS,
 					 .room = PLAN_NS,
 					 .what = steps[i].what,
-					 .pointer = steps[i].pointer};
-		int rc = plan_add(p, &step, e);
+					 .pointer = steps[i].pointer,
+					 .detail =
+						 steps[i].tell ? steps[i].tell(p->arena, s) : NULL};
+		int rc = step.detail ? plan_add(p, &step, e) : 0;
 		if (rc < 0)
 			return rc;
 	}
@@ -277,8 +442,8 @@ int ns_plan_process(struct plan *p, const struct spec *s, struct err *e)
 				.room = PLAN_NS,
 				.what = "exec",
 				.pointer = "/process/args",
-				.detail = s->process.args.items[0]};
-	return plan_add(p, &run, e);
+				.detail = s->has_process ? s->process.args.items[0] : NULL};
+	return s->has_process ? plan_add(p, &run, e) : 0;
 }
 
 int ns_process_apply(struct ns_process *p, struct err *e)
@@ -294,8 +459,13 @@ int ns_process_apply(struct ns_process *p, struct err *e)
 	return 0;
 }
 
+bool ns_process_needs_procfs(const struct spec_process *p)
+{
+	return p->oom_score_adj.set || ns_label_wanted(p);
+}
+
 /* HOME from the container's passwd when the spec gives none, as login(1) would. */
-static int make_env(struct arena *a, struct ns_process *p, struct err *e)
+int ns_process_env(struct arena *a, struct ns_process *p, struct err *e)
 {
 	const struct spec_strings *env = &p->process->env;
 	bool home = false;
@@ -313,17 +483,6 @@ static int make_env(struct arena *a, struct ns_process *p, struct err *e)
 	return 0;
 }
 
-/* Handlers go away with execve; what is ignored stays. Engines ignore SIGPIPE, and a shell in the
- * container would inherit that. */
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-}
-
 /* 0, 1, 2 and the preserved ones reach the program, nothing else (ns.h invariant 2). */
 static int leave_fds(const struct ns_process *p, struct err *e)
 {
@@ -332,7 +491,7 @@ static int leave_fds(const struct ns_process *p, struct err *e)
 
 int ns_process_exec(struct arena *a, struct ns_process *p, struct err *e)
 {
-	int rc = make_env(a, p, e);
+	int rc = ns_process_env(a, p, e);
 	char **argv = arena_array(a, p->process->args.n + 1, sizeof(*argv));
 
 	if (rc < 0)
@@ -341,7 +500,7 @@ int ns_process_exec(struct arena *a, struct ns_process *p, struct err *e)
 		return err_sys(e, ENOMEM, NULL, "building the argument list");
 	for (size_t i = 0; i < p->process->args.n; i++)
 		argv[i] = (char *)(uintptr_t)p->process->args.items[i];
-	reset_signals();
+	ns_signals_reset(p->ignored);
 	rc = leave_fds(p, e);
 	if (rc >= 0)
 		rc = ns_process_apply(p, e);

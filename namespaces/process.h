@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A spec without the object asks for none. */
 struct ns_caps {
-	bool set; /* the spec has the object; else capabilities are left as they are */
 	uint64_t bounding, effective, permitted, inheritable, ambient;
 };
 
@@ -23,6 +23,10 @@ struct ns_process {
 	int procfs; /* own procfs, or -1 */
 	unsigned preserve_fds;
 	bool no_new_keyring;
+	uint64_t ignored; /* signals to be reset, by ns_signals_ignored */
+	const char *cpus; /* exec only: where it runs at last; "": wherever its group may; NULL: as
+			     it is */
+	bool cwd_left;    /* cwd is to be entered as the user */
 	const char *path; /* args[0] resolved, by ns_process_resolve */
 	const char **env; /* NULL-terminated, HOME added when it was missing */
 };
@@ -30,6 +34,8 @@ struct ns_process {
 /* caps.c */
 void ns_caps_resolve(const struct spec_caps *caps, struct ns_caps *ret_caps);
 int ns_caps_drop_bounding(const struct ns_caps *caps, struct err *e);
+/* Makes effective again what a change of uid left permitted. */
+int ns_caps_raise(struct err *e);
 int ns_caps_apply(const struct ns_caps *caps, struct err *e);
 
 /* command.c: args[0] → a path, as execvp would with the spec's PATH; texts that engines match */
@@ -39,7 +45,39 @@ int ns_process_resolve(struct arena *a, struct ns_process *p, struct err *e);
 /* Home of a uid from /etc/passwd in the root, or "/" when it has none. Never fails. */
 const char *ns_user_home(struct arena *a, int root, uint32_t uid);
 
+/* signals.c */
+/* Signals that this process ignores: bit n-1 for signal n. */
+uint64_t ns_signals_ignored(void);
+/* The same from the text of /proc/PID/status. */
+uint64_t ns_signals_parse(const char *status);
+void ns_signals_reset(uint64_t ignored);
+
+/* placement.c */
+#define NS_BITS 8192
+struct ns_bits {
+	unsigned long words[NS_BITS / (8 * sizeof(unsigned long))];
+};
+/* "0-3,7" */
+int ns_bits_parse(const char *list, struct ns_bits *ret_bits, struct err *e);
+/* "": on all CPUs that the group has. */
+int ns_run_on(const char *cpus, struct err *e);
+int ns_memory_policy(const struct spec_memory_policy *m, struct err *e);
+
+/* label.c */
+bool ns_label_selinux(void);
+int ns_label_accept(const struct spec_process *p, const char *pointer, struct err *e);
+bool ns_label_wanted(const struct spec_process *p);
+int ns_label_apply(int procfs, const struct spec_process *p, struct err *e);
+
+/* maps.c */
+/* The text of a map file. */
+void ns_maps_text(struct strbuf *b, const struct spec_id_maps *maps);
+
 /* process.c */
+/* p->env: the spec's, with HOME from the container's passwd when it has none. */
+int ns_process_env(struct arena *a, struct ns_process *p, struct err *e);
+/* True when a step writes to p->procfs. */
+bool ns_process_needs_procfs(const struct spec_process *p);
 /* Runs every step in order. After it the process is what the spec says; only execve is left. */
 int ns_process_apply(struct ns_process *p, struct err *e);
 /* apply + descriptors + execve. Returns only on failure. */
@@ -61,6 +99,8 @@ bool ns_filter_cached(struct arena *a, const struct spec_seccomp *s, const char 
 		      struct ns_filter *f);
 /* Keeps a compiled program. Best effort: a cache that can't be written costs time, nothing else. */
 void ns_filter_keep(const struct spec_seccomp *s, const char *cache_dir, const struct ns_filter *f);
+/* Refuses, by pointer, what isn't applied. */
+int ns_filter_accept(const struct spec_seccomp *s, struct err *e);
 int ns_filter_load(const struct ns_filter *f, struct err *e);
 
 #endif

@@ -4,7 +4,11 @@
  *  1. Compiled by the runtime's process, before the child exists; the child only loads bytes.
  *  2. A system call name that libseccomp doesn't know can't be called by that name either: it is
  *     skipped, as the spec's default action covers it.
- *  3. Only architectures that this kernel can run are compiled in: each costs compile time.
+ *  3. Only architectures that this kernel can run are compiled in: each costs compile time. The
+ *     native one always is: without it the program itself could make no call.
+ *  4. Where the default is an errno, a call newer than libseccomp, which no profile can name, fails
+ *     with ENOSYS: C libraries then fall back to the older call, and take any other errno for the
+ *     call's own.
  */
 #include "namespaces/process.h"
 
@@ -18,6 +22,8 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,17 +56,30 @@ static const struct word operators[] = {
 	{"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ},
 };
 
-/* Those that an x86-64 kernel runs. */
+/* Those that a kernel of this machine runs (3). */
 static const struct word archs[] = {
+#if defined(__x86_64__)
 	{"SCMP_ARCH_X86_64", SCMP_ARCH_X86_64},
 	{"SCMP_ARCH_X86", SCMP_ARCH_X86},
 	{"SCMP_ARCH_X32", SCMP_ARCH_X32},
+#elif defined(__aarch64__)
+	{"SCMP_ARCH_AARCH64", SCMP_ARCH_AARCH64},
+	{"SCMP_ARCH_ARM", SCMP_ARCH_ARM},
+#elif defined(__riscv)
+	{"SCMP_ARCH_RISCV64", SCMP_ARCH_RISCV64},
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+	{"SCMP_ARCH_PPC64LE", SCMP_ARCH_PPC64LE},
+#elif defined(__s390x__)
+	{"SCMP_ARCH_S390X", SCMP_ARCH_S390X},
+	{"SCMP_ARCH_S390", SCMP_ARCH_S390},
+#endif
 };
 
 static const struct word flags[] = {
 	{"SECCOMP_FILTER_FLAG_TSYNC", 0}, /* one thread: nothing to synchronise */
 	{"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
 	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0}, /* of a listener, and there is none */
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -141,41 +160,83 @@ static int add_syscall(scmp_filter_ctx ctx, const struct spec_syscall *s, uint32
 
 static int add_archs(scmp_filter_ctx ctx, const struct spec_seccomp *s, struct err *e)
 {
-	bool native = s->architectures.n == 0;
-
 	for (size_t i = 0; i < s->architectures.n; i++) {
 		const struct word *w = find(archs, COUNT(archs), s->architectures.items[i]);
-		if (!w)
-			continue; /* (3) */
-		native = native || w->value == seccomp_arch_native();
-		int rc = seccomp_arch_add(ctx, w->value);
+		int rc = w ? seccomp_arch_add(ctx, w->value) : 0; /* (3) */
 		if (rc < 0 && rc != -EEXIST)
 			return err_sys(e, -rc, "/linux/seccomp/architectures", "adding %s",
 				       w->word);
 	}
-	if (!native)
-		(void)seccomp_arch_remove(ctx, seccomp_arch_native());
 	return 0;
 }
 
+#define X32_BIT 0x40000000u
+#define NR_MAX 1023 /* no architecture of the table has more */
+
+/* The last system call that libseccomp knows. */
+static int last_known(uint32_t arch)
+{
+	for (int nr = NR_MAX; nr > 0; nr--) {
+		char *name = seccomp_syscall_resolve_num_arch(arch, nr);
+		free(name);
+		if (name)
+			return nr;
+	}
+	return NR_MAX;
+}
+
+/* (4) for one architecture; its jumps end behind it. libseccomp's word is the kernel's AUDIT_ARCH.
+ */
+static size_t put_newer(struct sock_filter *at, uint32_t arch)
+{
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arch, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, (uint32_t)last_known(arch), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	};
+
+	memcpy(at, code, sizeof(code));
+	return COUNT(code);
+}
+
+#define NEWER_MAX (COUNT(archs) * 6)
+
+static size_t put_newer_all(struct sock_filter *at, scmp_filter_ctx ctx, uint32_t dflt)
+{
+	size_t n = 0;
+
+	if ((dflt & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ERRNO || dflt == SCMP_ACT_ERRNO(ENOSYS))
+		return 0;
+	/* x32 shares the word of x86-64, and its calls are left to the filter. */
+	for (size_t i = 0; i < COUNT(archs); i++)
+		if (archs[i].value != SCMP_ARCH_X32 && seccomp_arch_exist(ctx, archs[i].value) == 0)
+			n += put_newer(at + n, archs[i].value);
+	return n;
+}
+
 /* The program's bytes, through a memory file: libseccomp writes to a descriptor. */
-static int export(struct arena *a, scmp_filter_ctx ctx, struct ns_filter *ret_filter, struct err *e)
+static int export(struct arena *a, scmp_filter_ctx ctx, uint32_t dflt, struct ns_filter *ret_filter,
+		  struct err *e)
 {
 	auto_fd fd = memfd_create("seccomp", MFD_CLOEXEC);
 	int rc = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
 	off_t len = rc < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	size_t n = len > 0 ? (size_t)len / sizeof(struct sock_filter) : 0;
 
 	if (rc < 0)
 		return err_sys(e, -rc, "/linux/seccomp", "compiling the filter");
-	if (len <= 0 || (size_t)len % sizeof(struct sock_filter) ||
-	    (size_t)len / sizeof(struct sock_filter) > BPF_MAXINSNS)
+	if (n == 0 || (size_t)len % sizeof(struct sock_filter) || n + NEWER_MAX > BPF_MAXINSNS)
 		return err_set(e, ERR_SPEC, E2BIG, "/linux/seccomp",
 			       "the filter has more than %d instructions", BPF_MAXINSNS);
-	void *code = arena_alloc(a, (size_t)len);
-	if (!code || pread(fd, code, (size_t)len, 0) != len)
+	struct sock_filter *code = arena_array(a, n + NEWER_MAX, sizeof(*code));
+	size_t before = code ? put_newer_all(code, ctx, dflt) : 0;
+	if (!code || pread(fd, code + before, (size_t)len, 0) != len)
 		return err_sys(e, ENOMEM, "/linux/seccomp", "keeping the filter");
 	ret_filter->code = code;
-	ret_filter->n = (unsigned short)((size_t)len / sizeof(struct sock_filter));
+	ret_filter->n = (unsigned short)(before + n);
 	return 0;
 }
 
@@ -187,26 +248,45 @@ static int compile(struct arena *a, const struct spec_seccomp *s, scmp_filter_ct
 	int rc = add_archs(ctx, s, e);
 	for (size_t i = 0; i < s->syscalls.n && rc == 0; i++)
 		rc = add_syscall(ctx, &s->syscalls.items[i], dflt, e);
-	return rc < 0 ? rc : export(a, ctx, ret_filter, e);
+	return rc < 0 ? rc : export(a, ctx, dflt, ret_filter, e);
+}
+
+int ns_filter_accept(const struct spec_seccomp *s, struct err *e)
+{
+	uint32_t value;
+	char at[96];
+
+	if (s->listener_path)
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/seccomp/listenerPath",
+			       "seccomp notify isn't supported yet");
+	int rc = action_value(s->default_action, &s->default_errno_ret, &value,
+			      "/linux/seccomp/defaultAction", e);
+	for (size_t i = 0; i < s->syscalls.n && rc == 0; i++) {
+		const struct spec_syscall *c = &s->syscalls.items[i];
+		snprintf(at, sizeof(at), "/linux/seccomp/syscalls/%zu/action", i);
+		rc = action_value(c->action, &c->errno_ret, &value, at, e);
+	}
+	for (size_t i = 0; i < s->flags.n && rc == 0; i++) {
+		snprintf(at, sizeof(at), "/linux/seccomp/flags/%zu", i);
+		if (!find(flags, COUNT(flags), s->flags.items[i]))
+			rc = err_set(e, ERR_UNSUPPORTED, ENOTSUP, at, "%s isn't supported yet",
+				     s->flags.items[i]);
+	}
+	return rc;
 }
 
 int ns_filter_compile(struct arena *a, const struct spec_seccomp *s, const char *cache_dir,
 		      struct ns_filter *ret_filter, struct err *e)
 {
 	struct ns_filter out = {.set = true};
-	uint32_t dflt;
-	int rc = action_value(s->default_action, &s->default_errno_ret, &dflt,
-			      "/linux/seccomp/defaultAction", e);
+	uint32_t dflt = SCMP_ACT_KILL_PROCESS;
+	int rc = ns_filter_accept(s, e);
 
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < s->flags.n; i++) {
-		const struct word *w = find(flags, COUNT(flags), s->flags.items[i]);
-		if (!w)
-			return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/seccomp/flags",
-				       "%s isn't supported yet", s->flags.items[i]);
-		out.flags |= w->value;
-	}
+	(void)action_value(s->default_action, &s->default_errno_ret, &dflt, "", e);
+	for (size_t i = 0; i < s->flags.n; i++)
+		out.flags |= find(flags, COUNT(flags), s->flags.items[i])->value;
 	if (ns_filter_cached(a, s, cache_dir, &out)) {
 		*ret_filter = out;
 		return 0;

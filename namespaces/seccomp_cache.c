@@ -48,14 +48,17 @@ static void add_syscall(struct strbuf *b, const struct spec_syscall *s)
 	strbuf_puts(b, "\n");
 }
 
+/* Raised when the compiler of seccomp.c makes another program of the same words. */
+#define FORMAT 2
+
 /* Everything that the program depends on (1). */
 static void make_key(struct strbuf *b, const struct spec_seccomp *s)
 {
 	const struct scmp_version *v = seccomp_version();
 
-	strbuf_printf(b, "ringfence %s libseccomp %u.%u.%u\n%s,%d,%" PRIu64 "\n", RF_VERSION,
-		      v->major, v->minor, v->micro, s->default_action, s->default_errno_ret.set,
-		      s->default_errno_ret.v);
+	strbuf_printf(b, "ringfence %s format %d arch %x libseccomp %u.%u.%u\n%s,%d,%" PRIu64 "\n",
+		      RF_VERSION, FORMAT, seccomp_arch_native(), v->major, v->minor, v->micro,
+		      s->default_action, s->default_errno_ret.set, s->default_errno_ret.v);
 	add_list(b, &s->architectures);
 	for (size_t i = 0; i < s->syscalls.n; i++)
 		add_syscall(b, &s->syscalls.items[i]);

@@ -17,9 +17,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,33 +38,37 @@ static bool needs_helper(const struct ns_prepared *p)
 	return p->joined[SPEC_NS_USER] >= 0 || ((p->clone_flags & CLONE_NEWUSER) && joins_any(p));
 }
 
-/* Children of ours are born in the pid namespace that the spec names. */
-static int enter_pid(const struct ns_prepared *p, int *ret_own, struct err *e)
+/* What our children are born into: ours again once the clone is done. */
+struct birth {
+	int pid, time; /* our own namespaces where they were changed, else -1 */
+};
+
+static int own_ns(const char *path, int *ret_fd, struct err *e)
 {
-	if (p->joined[SPEC_NS_PID] < 0)
-		return 0;
-	auto_fd own = open("/proc/self/ns/pid_for_children", O_RDONLY | O_CLOEXEC);
-	if (own < 0)
-		return err_sys(e, errno, NULL, "opening our own pid namespace");
-	if (setns(p->joined[SPEC_NS_PID], CLONE_NEWPID) < 0)
-		return err_sys(e, errno, "/linux/namespaces", "joining the pid namespace");
-	*ret_own = take_fd(&own);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, errno, path, "opening our own namespace");
+	*ret_fd = fd;
 	return 0;
 }
 
-/* Offsets have to be written before anybody enters (time_namespaces(7)), so the namespace is made
- * by us, for our children, and the clone itself makes none. */
-static int make_time(struct ns_launch *l, struct err *e)
+/* Children of ours are born in the pid namespace that the spec names. The helper enters it by
+ * itself. */
+static int enter_pid(const struct ns_prepared *p, struct birth *b, struct err *e)
 {
-	const struct spec_linux *lin = &l->spec->linux_;
+	if (p->joined[SPEC_NS_PID] < 0 || needs_helper(p))
+		return 0;
+	int rc = own_ns("/proc/self/ns/pid_for_children", &b->pid, e);
+	if (rc >= 0 && setns(p->joined[SPEC_NS_PID], CLONE_NEWPID) < 0)
+		rc = err_sys(e, errno, "/linux/namespaces", "joining the pid namespace");
+	return rc;
+}
+
+static int write_offsets(const struct spec_linux *lin, struct err *e)
+{
 	auto_strbuf text = {0};
 
-	if (!(l->prepared->clone_flags & CLONE_NEWTIME) ||
-	    !(lin->monotonic.set || lin->boottime.set))
-		return 0;
-	if (unshare(CLONE_NEWTIME) < 0)
-		return err_sys(e, errno, "/linux/timeOffsets", "making a time namespace");
-	l->prepared->clone_flags &= ~(uint64_t)CLONE_NEWTIME;
 	if (lin->monotonic.set)
 		strbuf_printf(&text, "monotonic %lld %u\n", (long long)lin->monotonic.secs,
 			      lin->monotonic.nanosecs);
@@ -75,23 +81,56 @@ static int make_time(struct ns_launch *l, struct err *e)
 	return rc < 0 ? err_wrap(e, rc, "setting clock offsets") : 0;
 }
 
-/* The clone. In the child: never returns. CLONE_PARENT takes no exit signal of its own. */
-static pid_t clone_child(struct ns_launch *l, uint64_t flags, int sync[2], int *pidfd)
+/* Offsets have to be written before anybody enters (time_namespaces(7)), so the namespace is made
+ * by us, for our children, and the clone itself makes none. */
+static int make_time(struct ns_launch *l, struct birth *b, struct err *e)
 {
-	/* A cgroup namespace made here would have the runtime's group as its root, even with
-	 * CLONE_INTO_CGROUP: the child unshares it once it is in its group. */
-	uint64_t new = l->prepared->clone_flags & ~(uint64_t)CLONE_NEWCGROUP;
-	struct clone_args args = {.flags = flags | new,
-				  .exit_signal = flags &CLONE_PARENT ? 0 : SIGCHLD};
+	const struct spec_linux *lin = &l->spec->linux_;
 
-	if (pidfd) {
-		args.flags |= CLONE_PIDFD;
-		args.pidfd = (uint64_t)(uintptr_t)pidfd;
-	}
+	if (!(l->prepared->clone_flags & CLONE_NEWTIME) ||
+	    !(lin->monotonic.set || lin->boottime.set))
+		return 0;
+	int rc = own_ns("/proc/self/ns/time", &b->time, e);
+	if (rc >= 0 && unshare(CLONE_NEWTIME) < 0)
+		rc = err_sys(e, errno, "/linux/timeOffsets", "making a time namespace");
+	if (rc < 0)
+		return rc;
+	l->prepared->clone_flags &= ~(uint64_t)CLONE_NEWTIME;
+	return write_offsets(lin, e);
+}
+
+/* Hooks and helpers of later are born where we are. */
+static int restore(struct birth *b, int rc, struct err *e)
+{
+	struct err *into = rc < 0 ? &(struct err){0} : e;
+
+	if (b->pid >= 0 && setns(b->pid, CLONE_NEWPID) < 0)
+		rc = err_sys(into, errno, NULL, "returning to our own pid namespace");
+	else if (b->time >= 0 && setns(b->time, CLONE_NEWTIME) < 0)
+		rc = err_sys(into, errno, NULL, "returning to our own time namespace");
+	fd_close(&b->pid);
+	fd_close(&b->time);
+	return rc;
+}
+
+static struct clone_args birth_args(const struct ns_launch *l, int *pidfd)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD};
+
 	if (l->cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)l->cgroup_fd;
 	}
+	return args;
+}
+
+/* The clone. In the child: never returns. */
+static pid_t clone_child(struct ns_launch *l, struct clone_args args, int sync[2])
+{
+	/* A cgroup namespace made here would have the runtime's group as its root, even with
+	 * CLONE_INTO_CGROUP: the child unshares it once it is in its group. */
+	args.flags |= l->prepared->clone_flags & ~(uint64_t)CLONE_NEWCGROUP;
 	pid_t pid = sys_clone3(&args);
 	if (pid == 0) {
 		fd_close(&sync[0]);
@@ -103,25 +142,48 @@ static pid_t clone_child(struct ns_launch *l, uint64_t flags, int sync[2], int *
 static _Noreturn void helper_main(struct ns_launch *l, int sync[2])
 {
 	struct err e = {0};
-	int rc;
+	int pidfd = -1;
+	/* Born in the helper's group; CLONE_PARENT takes no exit signal of its own. */
+	struct clone_args args = {.flags = CLONE_PIDFD | CLONE_PARENT,
+				  .pidfd = (uint64_t)(uintptr_t)&pidfd};
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	rc = ns_join_paths(l->prepared, &e);
-	if (rc >= 0) {
-		pid_t pid = clone_child(l, CLONE_PARENT, sync, NULL);
-		rc = pid < 0 ? err_sys(&e, errno, "/linux/namespaces", "making namespaces")
-			     : sync_send(sync[1], SYNC_PID, pid, -1, &e);
-	}
+	int rc = ns_join_paths(l->prepared, true, &e);
+	if (rc >= 0 && clone_child(l, args, sync) < 0)
+		rc = err_sys(&e, errno, "/linux/namespaces", "making namespaces");
+	/* The number means nothing in the runtime's pid namespace if we left it: the descriptor
+	 * does. */
+	if (rc >= 0)
+		rc = sync_send(sync[1], SYNC_PID, 0, pidfd, &e);
 	if (rc < 0)
 		(void)sync_send_error(sync[1], &e);
 	_exit(rc < 0);
 }
 
-/* The helper joins and clones; the child is ours by CLONE_PARENT. */
+/* The pid that a pidfd has in our pid namespace (proc_pid_fdinfo(5)). */
+static int pid_of(int pidfd, pid_t *ret_pid, struct err *e)
+{
+	auto_str text = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	int rc = file_read_at(AT_FDCWD, path, 4096, &text, NULL, e);
+	if (rc < 0)
+		return rc;
+	const char *line = strstr(text, "\nPid:");
+	long pid = line ? strtol(line + strlen("\nPid:"), NULL, 10) : -1;
+	if (pid <= 0)
+		return err_set(e, ERR_SYSTEM, ESRCH, NULL, "the container's process ended early");
+	*ret_pid = (pid_t)pid;
+	return 0;
+}
+
+/* The helper joins and clones; the child is ours by CLONE_PARENT. It is born in the group through
+ * the helper: from inside the user namespace nobody may clone into it. */
 static int spawn_by_helper(struct ns_launch *l, int sync[2], struct ns_child *c, struct err *e)
 {
-	struct clone_args args = {.exit_signal = SIGCHLD};
-	int64_t pid = 0;
+	auto_fd helper_fd = -1;
+	struct clone_args args = birth_args(l, &helper_fd);
 	pid_t helper = sys_clone3(&args);
 
 	if (helper == 0)
@@ -129,20 +191,18 @@ static int spawn_by_helper(struct ns_launch *l, int sync[2], struct ns_child *c,
 	if (helper < 0)
 		return err_sys(e, errno, NULL, "making a process");
 	fd_close(&sync[1]);
-	int rc = sync_expect(sync[0], SYNC_PID, &pid, NULL, e);
+	int rc = sync_expect(sync[0], SYNC_PID, NULL, &c->pidfd, e);
 	while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (rc < 0)
-		return rc;
-	c->pid = (pid_t)pid;
-	c->pidfd = pidfd_open(c->pid, 0);
-	return c->pidfd < 0 ? err_sys(e, errno, NULL, "opening process %d", c->pid) : 0;
+	if (rc >= 0 && c->pidfd < 0)
+		rc = err_set(e, ERR_INTERNAL, EPROTO, NULL, "the helper sent no process");
+	return rc < 0 ? rc : pid_of(c->pidfd, &c->pid, e);
 }
 
 static int spawn_directly(struct ns_launch *l, int sync[2], struct ns_child *c, struct err *e)
 {
 	int pidfd = -1;
-	pid_t pid = clone_child(l, 0, sync, &pidfd);
+	pid_t pid = clone_child(l, birth_args(l, &pidfd), sync);
 
 	if (pid < 0)
 		return err_sys(e, errno, "/linux/namespaces", "making a process in new namespaces");
@@ -154,25 +214,23 @@ static int spawn_directly(struct ns_launch *l, int sync[2], struct ns_child *c, 
 int ns_spawn(struct ns_launch *l, struct ns_child *ret_child, struct err *e)
 {
 	struct ns_child c = {.pid = -1, .pidfd = -1, .sync = -1};
-	auto_fd own_pid_ns = -1;
-	int sync[2];
-	int rc = make_time(l, e);
+	struct birth b = {-1, -1};
+	int sync[2] = {-1, -1};
+	int rc = make_time(l, &b, e);
 
 	if (rc >= 0)
-		rc = enter_pid(l->prepared, &own_pid_ns, e);
+		rc = enter_pid(l->prepared, &b, e);
 	if (rc >= 0)
 		rc = sync_pair(sync, e);
-	if (rc < 0)
-		return rc;
-	rc = needs_helper(l->prepared) ? spawn_by_helper(l, sync, &c, e)
-				       : spawn_directly(l, sync, &c, e);
+	if (rc >= 0)
+		rc = needs_helper(l->prepared) ? spawn_by_helper(l, sync, &c, e)
+					       : spawn_directly(l, sync, &c, e);
+	rc = restore(&b, rc, e);
 	fd_close(&sync[1]);
-	if (own_pid_ns >= 0 && setns(own_pid_ns, CLONE_NEWPID) < 0 && rc >= 0)
-		rc = err_sys(e, errno, NULL, "returning to our own pid namespace");
 	if (rc < 0) {
 		fd_close(&sync[0]);
-		if (c.pid > 0)
-			(void)kill(c.pid, SIGKILL);
+		if (c.pidfd >= 0)
+			(void)pidfd_send_signal(c.pidfd, SIGKILL, NULL, 0);
 		fd_close(&c.pidfd);
 		return rc;
 	}

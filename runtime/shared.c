@@ -170,6 +170,11 @@ static int destroy(struct rt_container *c, struct err *e)
 	/* Our own child is ended by its descriptor: its record may not have been written. */
 	if (c->proc.child && c->proc.pidfd >= 0)
 		rc = rt_end(c->proc.pidfd, true, e);
+	/* A v1 freezer keeps even SIGKILL waiting. */
+	if (rc >= 0 && c->doc.paused)
+		rc = signal_container(c, SIGKILL, false, e);
+	if (rc == -ESRCH)
+		rc = 0;
 	return rc < 0 ? rc : rt_undo(c, e);
 }
 

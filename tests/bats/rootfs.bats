@@ -80,7 +80,7 @@ load helpers
 	done
 	cfg '.linux.maskedPaths = [] | .linux.readonlyPaths = []
 		| .mounts += [{destination: "/run", type: "tmpfs", source: "tmpfs"}]'
-	args ringfence --cgroup-manager=disabled run -b /inner deep
+	args ringfence --rootless=true run -b /inner deep
 	go
 	has deep
 }

@@ -26,13 +26,17 @@ export RF_CACHE=/tmp/cache RINGFENCE_CACHE=/tmp/cache
 mkdir -p /tmp/cache
 cd /payload/tests/bats || exit 9
 list=$(cat /payload/files)
-[ -n "$list" ] || list=$(ls *.bats)
+# What takes hundreds of starts (races, kill points, podman) is for the host: under emulation a start
+# takes thirty times as long.
+[ -n "$list" ] || list="lifecycle.bats run.bats exec.bats state-list.bats delete.bats pause.bats cgroups.bats \
+	mounts.bats rootfs.bats devices.bats masks.bats users.bats rlimits.bats hooks.bats"
 : >/results/host-vm.tap
 n=0
 for f in $list; do
 	f=${f##*/}
 	echo "  VM      $f"
-	timeout 600 bats --tap "$f" >"/results/$f.tap" 2>&1 || true
+	timeout -k 5 150 bats --tap "$f" >"/results/$f.tap" 2>&1
+	case $? in 124 | 137) echo "not ok 999 $f ended in time" >>"/results/$f.tap" ;; esac
 	grep -c '^not ok' "/results/$f.tap" | sed 's/^/            failures: /'
 done
 exit 0
