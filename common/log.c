@@ -22,8 +22,10 @@ int log_open(const char *path, bool json, enum log_level level, struct err *e)
 {
 	state.json = json;
 	state.level = level;
-	if (!path)
+	if (!path) {
+		fd_close(&state.fd);
 		return 0;
+	}
 	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
 	if (fd < 0)
 		return err_sys(e, errno, path, "opening the log file");
