@@ -39,6 +39,15 @@ static int set_log(const struct cli *c, struct err *e)
 	return log_open(c->log, json, level, e);
 }
 
+/* Trouble that doesn't fail the verb: a poststop hook, what couldn't be taken back. */
+static void warn(void *arg, const struct err *e)
+{
+	char line[sizeof(e->where) + sizeof(e->text) + 4];
+
+	(void)arg;
+	log_msg(LOG_LV_WARN, "%s", err_line(e, line, sizeof(line)));
+}
+
 static int set_runtime(struct cli *c, char **ret_root, struct err *e)
 {
 	int rc = 0;
@@ -54,6 +63,7 @@ static int set_runtime(struct cli *c, char **ret_root, struct err *e)
 		c->rt.root = *ret_root;
 	}
 	c->rt.systemd_cgroup = c->systemd_cgroup || str_eq(c->cgroup_manager, "systemd");
+	c->rt.warn = warn;
 	c->rt.rootless = str_eq(c->rootless, "true");
 	return rc;
 }
