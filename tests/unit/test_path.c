@@ -457,6 +457,12 @@ static void race_relative(void **state)
 	race("../victim");
 }
 
+static void sweep(const char *name)
+{
+	(void)unlinkat(root, name, 0);
+	(void)unlinkat(root, name, AT_REMOVEDIR);
+}
+
 /* The just created component itself is swapped for a link to the victim. */
 static void race_on_last(void **state)
 {
@@ -466,15 +472,15 @@ static void race_on_last(void **state)
 
 	(void)state;
 	is_made_at(true, "d", "/d");
-	link_at("../../victim", "trap");
 	assert_int_equal(pthread_create(&thread, NULL, swap, &r), 0);
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 2000; i++) {
 		bool dir = i % 2;
+		sweep("d/last");
+		sweep("trap");
+		link_at(victim, "trap");
 		check_raced(dir ? path_make_dir(root, "d/last", 0755, &e)
 				: path_make_file(root, "d/last", 0644, &e),
 			    dir, &made);
-		(void)unlinkat(root, "d/last", 0);
-		(void)unlinkat(root, "d/last", AT_REMOVEDIR);
 	}
 	r.stop = true;
 	assert_int_equal(pthread_join(thread, NULL), 0);
