@@ -94,14 +94,15 @@ static int splice_link(struct making *m, int parent, size_t begin, size_t end)
 	return 1;
 }
 
-/* Opens what was created a moment ago; -EAGAIN when it was taken away or swapped for a link. */
+/* Opens what was created a moment ago; -EAGAIN when it was taken away, swapped for a link, or moved
+ * out of `parent` while it was looked up (EXDEV). */
 static int just_made(int parent, const char *name, int flags)
 {
 	int fd = lookup(parent, name, O_PATH | flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 
 	if (fd >= 0)
 		return fd;
-	return errno == ENOENT || errno == ELOOP ? -EAGAIN : -errno;
+	return errno == ENOENT || errno == ELOOP || errno == EXDEV ? -EAGAIN : -errno;
 }
 
 /* Opens the directory [0, end) of the text, made beneath `parent` when it is missing (2).

@@ -457,10 +457,13 @@ static void race_relative(void **state)
 	race("../victim");
 }
 
+/* Until it is gone: between the two calls the racer may put the other kind there. */
 static void sweep(const char *name)
 {
-	(void)unlinkat(root, name, 0);
-	(void)unlinkat(root, name, AT_REMOVEDIR);
+	while (faccessat(root, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		(void)unlinkat(root, name, 0);
+		(void)unlinkat(root, name, AT_REMOVEDIR);
+	}
 }
 
 /* The just created component itself is swapped for a link to the victim. */
