@@ -223,13 +223,13 @@ static int put(int group_fd, int prog)
 	return rc;
 }
 
-int cg_bpf_apply(int group_fd, const struct bpf_insn *code, size_t n, const char *pointer,
-		 struct err *e)
+int cg_bpf_apply(int group_fd, bool fresh, const struct bpf_insn *code, size_t n,
+		 const char *pointer, struct err *e)
 {
 	auto_fd prog = load(code, n);
 
 	if (prog < 0)
 		return err_sys(e, -prog, pointer, "loading the device program");
-	int rc = put(group_fd, prog);
+	int rc = fresh ? attach(group_fd, prog, -1) : put(group_fd, prog);
 	return rc < 0 ? err_sys(e, -rc, pointer, "attaching the device program") : 0;
 }

@@ -157,14 +157,16 @@ static int fill_cpuset(const struct cg_hierarchy *h, const char *dir, bool fresh
 	return rc < 0 ? rc : cpuset_inherit(h->mountpoint, dir, "cpuset.mems", fresh);
 }
 
-static int make_dir(const struct cg_hierarchy *h, const char *dir)
+static int make_dir(const struct cg_hierarchy *h, const char *dir, bool *ret_new)
 {
-	if (mkdir(dir, 0755) == 0)
+	if (mkdir(dir, 0755) == 0) {
+		*ret_new = true;
 		return fill_cpuset(h, dir, true);
+	}
 	return errno == EEXIST ? fill_cpuset(h, dir, false) : -errno;
 }
 
-static int make_parents(const struct cg_hierarchy *h, const char *dir)
+static int make_parents(const struct cg_hierarchy *h, const char *dir, bool *ret_new)
 {
 	char path[PATH_MAX];
 	size_t len = strlen(dir);
@@ -179,6 +181,7 @@ static int make_parents(const struct cg_hierarchy *h, const char *dir)
 				continue;
 			return -errno;
 		}
+		*ret_new = true;
 		/* The mark is a help for removal, not a condition of the container. */
 		(void)setxattr(path, CG_MARK, "1", 1, 0);
 		int rc = fill_cpuset(h, path, true);
@@ -188,15 +191,18 @@ static int make_parents(const struct cg_hierarchy *h, const char *dir)
 	return 0;
 }
 
-static int make_in(const struct cg_hierarchy *h, const char *dir)
+static int make_in(struct cg_full *f, const struct cg_hierarchy *h, const char *dir)
 {
-	int rc = make_dir(h, dir);
+	bool group = false, parent = false;
+	int rc = make_dir(h, dir, &group);
 
 	for (int i = 0; rc == -ENOENT && i < MAKE_TRIES; i++) {
-		rc = make_parents(h, dir);
+		rc = make_parents(h, dir, &parent);
 		if (rc == 0)
-			rc = make_dir(h, dir);
+			rc = make_dir(h, dir, &group);
 	}
+	f->v2_new = f->v2_new || (h->v2 && group);
+	f->v2_parent_new = f->v2_parent_new || (h->v2 && parent);
 	return rc;
 }
 
@@ -210,7 +216,7 @@ int cg_group_make(struct cg_group *g, struct err *e)
 	struct cg_full *f = cg_full_of(g);
 
 	for (size_t i = 0; i < g->layout->n; i++) {
-		int rc = make_in(&g->layout->items[i], f->dirs[i]);
+		int rc = make_in(f, &g->layout->items[i], f->dirs[i]);
 		if (g->delegated_only && not_ours_to_write(rc)) {
 			f->is_void[i] = true;
 			continue;
@@ -310,7 +316,8 @@ int cg_group_enable(struct cg_group *g, const char *need, const char *pointer, s
 		return 0;
 	const struct cg_hierarchy *h = &g->layout->items[v2];
 	const char *dir = cg_full_of(g)->dirs[v2];
-	if (strlen(dir) >= sizeof(path) || has_all(dir, h->controllers))
+	if (strlen(dir) >= sizeof(path) ||
+	    (!cg_full_of(g)->v2_parent_new && has_all(dir, h->controllers)))
 		return 0;
 	strcpy(path, dir);
 	/* From the mount point down to the group's parent. */

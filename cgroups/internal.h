@@ -29,6 +29,8 @@ struct cg_host {
 struct cg_full {
 	struct cg_group pub; /* first */
 	const char **dirs;   /* absolute path of the group, by hierarchy */
+	bool v2_new;         /* made by us: nothing is attached to it */
+	bool v2_parent_new;  /* and its parent, which hands nothing down yet */
 	bool *is_void;       /* could not be made and need not be (rootless) */
 	struct cg_full *next;
 };
@@ -115,8 +117,9 @@ struct bpf_insn;
 /* The program of the rules; *ret_code from the arena. */
 int cg_bpf_build(struct arena *a, const struct cg_dev *rules, size_t n, struct bpf_insn **ret_code,
 		 size_t *ret_len, struct err *e);
-int cg_bpf_apply(int group_fd, const struct bpf_insn *code, size_t n, const char *pointer,
-		 struct err *e);
+/* fresh: the group was made by us, no program is attached to it yet. */
+int cg_bpf_apply(int group_fd, bool fresh, const struct bpf_insn *code, size_t n,
+		 const char *pointer, struct err *e);
 
 /* --- group.c --- */
 int cg_group_check_free(struct cg_group *g, struct err *e);

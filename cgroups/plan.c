@@ -82,7 +82,7 @@ static int devices_apply(struct cg_group *g, const struct devices *d, struct err
 	/* Without privileges there is neither mknod nor this right: nothing is lost. */
 	if (d->hier < 0 || f->is_void[d->hier])
 		return 0;
-	int rc = d->code ? cg_bpf_apply(g->v2_fd, d->code, d->code_len, d->pointer, e)
+	int rc = d->code ? cg_bpf_apply(g->v2_fd, f->v2_new, d->code, d->code_len, d->pointer, e)
 			 : cg_dev_v1_apply(f->dirs[d->hier], &d->v1, d->pointer, e);
 	if (g->delegated_only && (rc == -EPERM || rc == -EACCES)) {
 		err_clear(e);

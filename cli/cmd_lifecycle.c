@@ -15,6 +15,7 @@ int cmd_create(struct cli *c, struct err *e)
 int cmd_run(struct cli *c, struct err *e)
 {
 	c->create.id = c->argv[0];
+	c->rt.ends = true;
 	return rt_run(&c->rt, &c->create, e);
 }
 

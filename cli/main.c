@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,12 @@
 /* A descriptor that we open must never land on 0, 1 or 2. */
 static void fill_stdio(void)
 {
+	struct pollfd p[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
 	int fd;
 
+	/* POLLNVAL: not open (poll(2)). */
+	if (poll(p, 3, 0) >= 0 && !((p[0].revents | p[1].revents | p[2].revents) & POLLNVAL))
+		return;
 	do
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	while (fd >= 0 && fd < 3 && fcntl(fd, F_SETFD, 0) == 0);

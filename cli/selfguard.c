@@ -6,14 +6,21 @@
  * binary's mount: an open for writing through it gives EROFS. Whether we are
  * there already is read from the mount itself, not from a variable that a
  * caller could set. Without the right to mount, a sealed memory copy does it.
+ *
+ * A constructor does it before the libraries' own ones: the second start of the
+ * program should be all that it costs. It only looks for the word of a guarded
+ * verb, for which anything else by that name is harmless; trouble is left to
+ * cli_self_guard, which is called where errors can be told.
  */
 #include "cli/opt.h"
 
 #include "common/fd.h"
+#include "common/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
@@ -33,7 +40,7 @@ static bool safe_already(void)
 	if (statvfs(EXE, &fs) == 0 && (fs.f_flag & ST_RDONLY))
 		return true;
 	/* Not writable for us, then not for a guest whose root is no more than we are. */
-	return geteuid() != 0 && access(EXE, W_OK) < 0;
+	return sys_caller() != 0 && access(EXE, W_OK) < 0;
 }
 
 static int readonly_clone(void)
@@ -68,9 +75,26 @@ static int sealed_copy(void)
 	return take_fd(&copy);
 }
 
+static bool safe;
+
+/* First of all constructors that a program may have (GCC's manual: up to 100 is the system's). The
+ * C library hands them the arguments of main. */
+__attribute__((constructor(101))) static void guard_early(int argc, char **argv)
+{
+	static const char *const verbs[] = {"create", "run", "exec", "restore"};
+	struct err ignored = {0};
+
+	for (int i = 1; i < argc; i++)
+		for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++)
+			if (strcmp(argv[i], verbs[v]) == 0) {
+				safe = cli_self_guard(argv, &ignored) == 0;
+				return;
+			}
+}
+
 int cli_self_guard(char **argv, struct err *e)
 {
-	if (safe_already())
+	if (safe || safe_already())
 		return 0;
 	auto_fd fd = readonly_clone();
 	if (fd < 0)

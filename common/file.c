@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int file_read_fd(int fd, const char *name, size_t max, char **ret_data, size_t *ret_len,
-		 struct err *e)
+int file_read_sized(int fd, const char *name, size_t size, size_t max, char **ret_data,
+		    size_t *ret_len, struct err *e)
 {
 	auto_strbuf b = {0};
 	char chunk[16384];
@@ -28,13 +28,19 @@ int file_read_fd(int fd, const char *name, size_t max, char **ret_data, size_t *
 			return err_sys(e, ENOMEM, name, "reading");
 		if (b.len > max)
 			return err_set(e, ERR_SYSTEM, EFBIG, name, "longer than %zu bytes", max);
-		if (n == 0)
+		if (n == 0 || (size && b.len >= size))
 			break;
 	}
 	*ret_data = take_str(&b.s);
 	if (ret_len)
 		*ret_len = b.len;
 	return 0;
+}
+
+int file_read_fd(int fd, const char *name, size_t max, char **ret_data, size_t *ret_len,
+		 struct err *e)
+{
+	return file_read_sized(fd, name, 0, max, ret_data, ret_len, e);
 }
 
 int file_read_at(int dirfd, const char *path, size_t max, char **ret_data, size_t *ret_len,
@@ -88,6 +94,11 @@ int file_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+static int create_new(int dirfd, const char *path, mode_t mode)
+{
+	return openat(dirfd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+}
+
 int file_replace_at(int dirfd, const char *path, const char *data, size_t len, mode_t mode,
 		    struct err *e)
 {
@@ -95,9 +106,12 @@ int file_replace_at(int dirfd, const char *path, const char *data, size_t len, m
 
 	if (snprintf(tmp, sizeof(tmp), "%s.new", path) >= (int)sizeof(tmp))
 		return err_sys(e, ENAMETOOLONG, path, "writing");
+	auto_fd fd = create_new(dirfd, tmp, mode);
 	/* What a killed predecessor left under this name is ours to take away. */
-	(void)unlinkat(dirfd, tmp, 0);
-	auto_fd fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0 && errno == EEXIST) {
+		(void)unlinkat(dirfd, tmp, 0);
+		fd = create_new(dirfd, tmp, mode);
+	}
 	if (fd < 0)
 		return err_sys(e, errno, tmp, "creating");
 	int rc = file_write_all(fd, data, len);

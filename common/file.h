@@ -19,6 +19,10 @@ int file_read_at(int dirfd, const char *path, size_t max, char **ret_data, size_
 /* The same from an open descriptor. `name` is for the message. */
 int file_read_fd(int fd, const char *name, size_t max, char **ret_data, size_t *ret_len,
 		 struct err *e);
+/* The same of a regular file that has `size` bytes (0: not known): no further read to see its end.
+ */
+int file_read_sized(int fd, const char *name, size_t size, size_t max, char **ret_data,
+		    size_t *ret_len, struct err *e);
 /* One open, one write, one close: for cgroup and procfs files, which take one write. */
 int file_write_at(int dirfd, const char *path, const char *data, size_t len, struct err *e);
 /* Writes through a temporary name and rename(2): readers see the old or the new whole. */

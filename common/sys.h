@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 #include <sys/types.h>
 
 /* clone3(2) without a stack: behaves as fork. Returns 0 in the child. */
@@ -18,5 +19,11 @@ int sys_ioprio_set(int which, int who, int ioprio);
 int sys_sched_setattr(pid_t pid, void *attr, unsigned flags);
 long sys_keyctl_join(const char *name); /* keyctl(KEYCTL_JOIN_SESSION_KEYRING) */
 int sys_pivot_root(const char *new_root, const char *put_old);
+
+/* Who called this program: geteuid(2) as it was at execve, without a call (getauxval(3)). */
+static inline uid_t sys_caller(void)
+{
+	return (uid_t)getauxval(AT_EUID);
+}
 
 #endif

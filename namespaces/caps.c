@@ -38,16 +38,17 @@ void ns_caps_resolve(const struct spec_caps *caps, struct ns_caps *ret_caps)
 
 int ns_caps_drop_bounding(const struct ns_caps *caps, struct err *e)
 {
-	for (int cap = 0; cap < 64; cap++) {
+	/* Counted once by the library when the program started. */
+	int n = cap_max_bits();
+
+	for (int cap = 0; cap < n; cap++) {
 		if (caps->bounding >> cap & 1)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
-			continue;
-		if (errno == EINVAL) /* past the kernel's last capability */
-			return 0;
-		return err_sys(e, errno, NULL, "dropping capability %d from the bounding set", cap);
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return err_sys(e, errno, NULL,
+				       "dropping capability %d from the bounding set", cap);
 	}
-	return 0;
+	return n > 0 ? 0 : err_set(e, ERR_SYSTEM, EIO, NULL, "counting the kernel's capabilities");
 }
 
 static int set_caps(uint64_t effective, uint64_t permitted, uint64_t inheritable)
@@ -96,7 +97,10 @@ int ns_caps_apply(const struct ns_caps *asked, struct err *e)
 	}
 	if (rc < 0)
 		return err_sys(e, -rc, NULL, "setting capabilities");
-	/* The ambient set is empty unless the runtime's caller had one: clear, then raise. */
+	/* What the caller had in its ambient set is cleared, then the spec's raised. capset(2) kept
+	 * of it only what is permitted and inheritable. */
+	if ((caps->permitted & caps->inheritable) == 0)
+		return 0;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return err_sys(e, errno, NULL, "clearing ambient capabilities");
 	/* Only what is permitted and inheritable too can be ambient (capabilities(7)). The peers'

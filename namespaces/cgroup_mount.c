@@ -14,12 +14,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define CGROUP_DIR "/sys/fs/cgroup"
@@ -171,11 +169,6 @@ static int mount_v1(struct ns_child_ctx *c, const struct ns_mount_opts *o, int t
 int ns_mount_cgroup(struct ns_child_ctx *c, const struct spec_mount *m,
 		    const struct ns_mount_opts *o, int target, struct err *e)
 {
-	struct statfs fs;
-
 	(void)m;
-	if (statfs(CGROUP_DIR, &fs) < 0)
-		return err_sys(e, errno, NULL, "looking at " CGROUP_DIR);
-	return fs.f_type == CGROUP2_SUPER_MAGIC ? mount_v2(c, o, target, e)
-						: mount_v1(c, o, target, e);
+	return c->launch->cgroup_v2 ? mount_v2(c, o, target, e) : mount_v1(c, o, target, e);
 }

@@ -67,7 +67,7 @@ static int mask_dir(struct ns_child_ctx *c, int target, struct err *e)
 							    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
 
 	if (c->mask < 0) {
-		c->mask = ns_fs_mount("tmpfs", "tmpfs", &sealed, e);
+		c->mask = ns_fs_mount("tmpfs", NULL, &sealed, e);
 		return c->mask < 0 ? c->mask : attach(c->mask, target, e);
 	}
 	auto_fd tree = clone_of(c->mask, 0, e);

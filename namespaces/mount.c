@@ -115,25 +115,19 @@ static int open_real_dir(int root, const char *path, struct err *e)
 	return fd;
 }
 
-/* A name in the fresh /dev is made there without a walk from the root: no link can be in the
- * way. Returns -ENOENT when the destination isn't one. */
-static int make_in_dev(struct ns_child_ctx *c, const char *dest)
+/* A directory that we made in the fresh /dev a moment ago is mounted on by its name: no link can
+ * stand there, and no walk from the root is needed. NULL when it is none. */
+static const char *make_in_dev(struct ns_child_ctx *c, const char *dest)
 {
 	if (!c->has_dev || !str_starts(dest, "/dev/") || strchr(dest + 5, '/'))
-		return -ENOENT;
-	if (mkdirat(c->dev, dest + 5, 0755) < 0 && errno != EEXIST)
-		return -ENOENT;
-	int fd = openat(c->dev, dest + 5, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -ENOENT : fd;
+		return NULL;
+	return mkdirat(c->dev, dest + 5, 0755) == 0 ? dest + 5 : NULL;
 }
 
 static int open_target(struct ns_child_ctx *c, const struct mount_step *ms, bool dir, struct err *e)
 {
-	int fast = dir ? make_in_dev(c, ms->dest) : -ENOENT;
-	auto_fd target = fast;
+	auto_fd target = -1;
 
-	if (target >= 0)
-		return take_fd(&target);
 	if (is_type(ms, "proc") || is_type(ms, "sysfs") || str_eq(ms->dest, "/proc"))
 		target = open_real_dir(c->root, ms->dest, e);
 	else
@@ -255,10 +249,27 @@ static int fill_and_set(const struct mount_step *ms, int tree, int target, struc
 	return rc < 0 ? rc : ns_mount_apply(tree, &ms->opts, e);
 }
 
+/* /dev/pts, /dev/shm, /dev/mqueue: mounted on without being opened. */
+static int attach_in_dev(struct ns_child_ctx *c, const struct mount_step *ms, const char *name,
+			 struct err *e)
+{
+	auto_fd tree = mount_fs(c, ms, e);
+	int rc = tree < 0 ? tree : fill_and_set(ms, tree, -1, e);
+
+	if (rc >= 0 && move_mount(tree, "", c->dev, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		rc = err_sys(e, errno, NULL, "attaching it");
+	return rc;
+}
+
 static int run_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct err *e)
 {
-	auto_fd target = open_target(c, ms, true, e);
+	bool plain = !ms->opts.tmpcopyup && !is_type(ms, "cgroup") && !is_type(ms, "cgroup2") &&
+		     !is_type(ms, "proc") && !is_type(ms, "sysfs");
+	const char *name = plain ? make_in_dev(c, ms->dest) : NULL;
 
+	if (name)
+		return attach_in_dev(c, ms, name, e);
+	auto_fd target = open_target(c, ms, true, e);
 	if (target < 0)
 		return target;
 	if (is_type(ms, "cgroup") || is_type(ms, "cgroup2"))

@@ -51,6 +51,7 @@ struct ns_launch {
 	const char *cache_dir; /* compiled filters by content, or NULL: no cache */
 	struct plan *plan;
 	int cgroup_fd;           /* v2 directory for CLONE_INTO_CGROUP, or -1 */
+	bool cgroup_v2;          /* the host has the v2 tree only */
 	const char *cgroup_path; /* group path, for cgroup mounts without a cgroup namespace */
 	int start_fd;   /* listening SOCK_SEQPACKET socket for `start`, or -1: START on the pair */
 	int console_fd; /* connected console socket, or -1: master goes over the pair */

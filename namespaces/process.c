@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -202,10 +203,20 @@ static int do_memory_policy(struct ns_process *p, struct err *e)
 	return m->mode ? ns_memory_policy(m, e) : 0;
 }
 
+/* As the program began (getauxval(3); execve(2) set the saved ids), and nothing changed it since.
+ */
+static bool is_already(const struct ns_process *p, uint32_t uid, uint32_t gid)
+{
+	return !ns_has_user(p->spec) && getauxval(AT_UID) == uid && getauxval(AT_EUID) == uid &&
+	       getauxval(AT_GID) == gid && getauxval(AT_EGID) == gid;
+}
+
 static int do_identity(struct ns_process *p, struct err *e)
 {
 	uint32_t uid = p->process->user.uid, gid = p->process->user.gid;
 
+	if (is_already(p, uid, gid))
+		return 0;
 	/* Without it the change of uid would clear the permitted set before caps are set. */
 	if (uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, NULL, "keeping capabilities over setuid");
@@ -213,7 +224,7 @@ static int do_identity(struct ns_process *p, struct err *e)
 		return err_sys(e, errno, NULL, "becoming group %u", gid);
 	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
 		return err_sys(e, errno, NULL, "becoming user %u", uid);
-	/* A change of identity made us dumpable again (prctl(2)). */
+	/* A change of identity may have made us dumpable again (prctl(2)). */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return 0;
 }
@@ -225,6 +236,8 @@ static int enter_cwd(const char *cwd, struct err *e)
 
 	if (chdir(cwd) < 0)
 		return err_sys(e, errno, NULL, "changing to the working directory %s", cwd);
+	if (strcmp(cwd, "/") == 0) /* that is the root itself */
+		return 0;
 	if (syscall(SYS_getcwd, at, sizeof(at)) < 0 || at[0] != '/')
 		return err_set(e, ERR_EXEC, EXDEV, NULL,
 			       "the working directory %s lies outside the container's root", cwd);

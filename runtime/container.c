@@ -20,6 +20,10 @@ void rt_init(struct rt_container *c, const struct rt_env *env, const char *id)
 
 void rt_close(struct rt_container *c)
 {
+	strbuf_free(&c->said);
+	/* A process that ends now leaves the rest to the kernel, in one go. */
+	if (c->env && c->env->ends)
+		return;
 	st_journal_close(&c->journal);
 	if (c->group)
 		fd_cleanup(&c->group->v2_fd);
@@ -71,27 +75,26 @@ static int read_doc(struct rt_container *c, struct err *e)
  * force ends the process that the journal names, which ends a living holder's wait for it too. */
 static int break_lock(struct rt_container *c, struct err *e)
 {
-	int rc = st_lock(c->root, c->id, c->dir, false, e);
+	int rc = st_lock(c->id, c->dir, false, e);
 
 	if (rc != -EWOULDBLOCK)
 		return rc;
 	rc = rt_undo(c, e);
-	return rc < 0 ? rc : st_lock(c->root, c->id, c->dir, true, e);
+	return rc < 0 ? rc : st_lock(c->id, c->dir, true, e);
 }
 
 static int lock(struct rt_container *c, unsigned flags, struct err *e)
 {
 	if (!(flags & RT_OPEN_LOCK))
 		return 0;
-	int rc =
-		flags & RT_OPEN_FORCE ? break_lock(c, e) : st_lock(c->root, c->id, c->dir, true, e);
+	int rc = flags & RT_OPEN_FORCE ? break_lock(c, e) : st_lock(c->id, c->dir, true, e);
 	c->locked = rc == 0;
 	return rc;
 }
 
 int rt_relock(struct rt_container *c, struct err *e)
 {
-	int rc = c->locked ? 0 : st_lock(c->root, c->id, c->dir, true, e);
+	int rc = c->locked ? 0 : st_lock(c->id, c->dir, true, e);
 
 	c->locked = rc == 0;
 	return rc;

@@ -25,6 +25,7 @@ struct rt_proc {
 	int sync;   /* our end of the pair: START goes here when there is no start socket */
 	int master; /* pty, or -1 */
 	bool child; /* ours to reap */
+	bool ended; /* and reaped */
 };
 
 struct rt_container {
@@ -34,6 +35,7 @@ struct rt_container {
 	const char *id;
 	int root, dir; /* the state root, our directory in it */
 	struct st_journal journal;
+	struct strbuf said; /* the journal of a container that this process makes */
 	struct st_doc doc;
 	bool has_doc;  /* state.json was there */
 	bool one_shot; /* run: START goes over the pair, no socket is made */

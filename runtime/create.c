@@ -7,6 +7,7 @@
  *  3. A failure undoes by the same journal as `delete --force` would.
  */
 #include "common/file.h"
+#include "common/sys.h"
 #include "runtime/container.h"
 #include "spec/json.h"
 
@@ -52,7 +53,8 @@ static int read_config(struct rt_container *c, int bundle, const char *file, str
 		return err_sys(e, errno, file, "opening");
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_SPEC, EINVAL, file, "isn't a regular file");
-	int rc = file_read_fd(fd, file, JSON_MAX_BYTES, &raw, &c->config_len, e);
+	int rc = file_read_sized(fd, file, (size_t)st.st_size, JSON_MAX_BYTES, &raw, &c->config_len,
+				 e);
 	if (rc < 0)
 		return rc;
 	char *text = arena_strndup(c->arena, raw ? raw : "", c->config_len);
@@ -101,7 +103,7 @@ static int fill_doc(struct rt_container *c, struct err *e)
 	d->oci_version = c->spec->oci_version;
 	d->created = timestamp(c->arena);
 	d->backend = c->ops->name;
-	d->owner = geteuid();
+	d->owner = sys_caller();
 	d->systemd = c->env->systemd_cgroup;
 	d->annotations = c->spec->annotations;
 	d->poststart = c->spec->hooks.poststart.n > 0;
@@ -177,6 +179,7 @@ int rt_make(struct rt_container *c, const struct rt_create *how, struct err *e)
 		return rc;
 	c->locked = true;
 	st_journal_init(&c->journal, c->dir);
+	c->journal.said = &c->said;
 	rc = make_locked(c, how, e);
 	return rc < 0 ? rt_unwind(c, rc) : 0;
 }

@@ -13,12 +13,14 @@
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "common/str.h"
 
 #include <stddef.h>
 
 struct st_journal {
-	int dir; /* borrowed */
-	int fd;  /* opened by the first append, -1 */
+	int dir;             /* borrowed */
+	int fd;              /* opened by the first append, -1 */
+	struct strbuf *said; /* begun by this process: what it appended, else NULL; borrowed */
 };
 
 struct st_record {
@@ -28,8 +30,9 @@ struct st_record {
 void st_journal_init(struct st_journal *j, int dir);
 void st_journal_close(struct st_journal *j);
 int st_journal_append(struct st_journal *j, const char *record, struct err *e);
-/* The records in the order in which they are to be undone: the last one first. No file: none. */
-int st_journal_read(int dir, struct arena *a, struct st_record **ret_records, size_t *ret_n,
-		    struct err *e);
+/* The records in the order in which they are to be undone: the last one first. No file: none. What
+ * this process has `said` (NULL: not all of it) needs no reading. */
+int st_journal_read(int dir, const struct strbuf *said, struct arena *a,
+		    struct st_record **ret_records, size_t *ret_n, struct err *e);
 
 #endif

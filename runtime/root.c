@@ -5,6 +5,7 @@
  *     choose what we kill and remove.
  *  2. It may be passed through but not listed (0711); each container's directory is 0700.
  */
+#include "common/sys.h"
 #include "runtime/container.h"
 
 #include <errno.h>
@@ -15,23 +16,20 @@
 #include <sys/stat.h>
 
 #define SYSTEM_ROOT "/run/ringfence"
+/* Fixed by the kernel, and part of its ABI as USER_NS_INIT_INO of linux/nsfs.h. */
+#define FIRST_USER_NS 0xEFFFFFFDu
 
 /* Root in a user namespace of its own is nobody on the host, and may not write in /run. */
-static bool maps_everything(void)
+static bool in_first_user_ns(void)
 {
-	char line[64] = "";
-	auto_fd fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-	unsigned long long inside, outside, n;
+	struct stat st;
 
-	if (fd < 0 || read(fd, line, sizeof(line) - 1) <= 0)
-		return true;
-	return sscanf(line, "%llu %llu %llu", &inside, &outside, &n) == 3 && inside == 0 &&
-	       outside == 0 && n == 4294967295ull;
+	return stat("/proc/self/ns/user", &st) < 0 || st.st_ino == FIRST_USER_NS;
 }
 
 bool rt_is_rootless(const struct rt_env *env)
 {
-	return env->rootless || geteuid() != 0 || !maps_everything();
+	return env->rootless || sys_caller() != 0 || !in_first_user_ns();
 }
 
 int rt_default_root(char **ret_root, struct err *e)
@@ -78,7 +76,7 @@ static int check_owner(int fd, const char *path, struct err *e)
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, path, "reading the state root");
-	if (st.st_uid != geteuid() && st.st_uid != 0)
+	if (st.st_uid != sys_caller() && st.st_uid != 0)
 		return err_set(e, ERR_SYSTEM, EPERM, path,
 			       "the state root belongs to another user (%u)", st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX))

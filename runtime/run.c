@@ -41,12 +41,23 @@ static int wait_and_delete(struct rt_container *c, const struct rt_create *how, 
 		.size_set = p->console_height.set && p->console_width.set,
 	};
 	int code = rt_foreground(&f, e);
+	c->proc.ended = code >= 0;
 
 	if (how->keep)
 		return code;
 	struct err other;
 	int rc = finish(c, code < 0 ? &other : e);
 	return code < 0 ? code : rc < 0 ? rc : code;
+}
+
+/* In a pid namespace of its own the container's first process gets them. */
+static int adopt_orphans(const struct spec *s, struct err *e)
+{
+	const struct spec_namespace *pid = spec_find_ns(s, SPEC_NS_PID);
+
+	if ((!pid || pid->path) && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return err_sys(e, errno, NULL, "becoming the reaper of orphans");
+	return 0;
 }
 
 int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e)
@@ -56,9 +67,12 @@ int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e)
 
 	rt_init(&c, env, how->id);
 	c.one_shot = true;
-	if (!how->detach && !how->no_subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-		return err_sys(e, errno, NULL, "becoming the reaper of orphans");
 	int rc = rt_make(&c, how, e);
+	if (rc == 0 && !how->detach && !how->no_subreaper) {
+		rc = adopt_orphans(c.spec, e);
+		if (rc < 0)
+			rt_unwind(&c, rc);
+	}
 	/* After the clone: the program must not inherit the blocked signals. */
 	if (rc == 0 && !how->detach) {
 		rc = rt_signals_hold(&signals, e);

@@ -24,6 +24,8 @@ struct rt_env {
 	/* Told of what the spec wants logged and carried on from (poststop hooks). May be NULL. */
 	void (*warn)(void *arg, const struct err *what);
 	void *warn_arg;
+	/* The process ends after the call: what the kernel closes then isn't closed before. */
+	bool ends;
 };
 
 /* `/run/ringfence`, or $XDG_RUNTIME_DIR/ringfence without privileges. malloc'ed. */

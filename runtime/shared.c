@@ -168,7 +168,7 @@ static int destroy(struct rt_container *c, struct err *e)
 
 	fd_cleanup(&c->proc.sync);
 	/* Our own child is ended by its descriptor: its record may not have been written. */
-	if (c->proc.child && c->proc.pidfd >= 0)
+	if (c->proc.child && !c->proc.ended && c->proc.pidfd >= 0)
 		rc = rt_end(c->proc.pidfd, true, e);
 	/* A v1 freezer keeps even SIGKILL waiting. */
 	if (rc >= 0 && c->doc.paused)

@@ -86,7 +86,7 @@ static int note(void *arg, const char *record, struct err *e)
 
 /* --- in the child --- */
 
-static void let_go(struct rt_container *c)
+static void let_go(struct rt_container *c, bool hooks)
 {
 	char self[32] = "";
 
@@ -94,7 +94,7 @@ static void let_go(struct rt_container *c)
 	fd_close(&c->dir);
 	fd_close(&c->root);
 	/* The host's procfs is still here and says how the host calls us. */
-	if (readlink("/proc/self", self, sizeof(self) - 1) > 0)
+	if (hooks && readlink("/proc/self", self, sizeof(self) - 1) > 0)
 		c->doc.pid = (pid_t)strtol(self, NULL, 10);
 }
 
@@ -107,7 +107,7 @@ static int child_hooks(void *arg, enum ns_hook_point point, struct err *e)
 	auto_strbuf state = {0};
 
 	if (creating)
-		let_go(c);
+		let_go(c, h->create_container.n || h->start_container.n);
 	if (l->n == 0)
 		return 0;
 	rt_hook_state(c, creating ? RT_CREATING : RT_CREATED, c->doc.pid, &state);
@@ -255,6 +255,7 @@ int be_shared_create(struct rt_container *c, const struct rt_create *how, struct
 		.cache_dir = be_shared_cache(c),
 		.plan = &l.plan,
 		.cgroup_fd = -1,
+		.cgroup_v2 = c->layout->mode == CG_V2,
 		.cgroup_path = c->group->path,
 		.start_fd = -1,
 		.console_fd = -1,

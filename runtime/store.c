@@ -29,16 +29,16 @@ int st_open(int root, const char *id, int *ret_dir, struct err *e)
 	return 0;
 }
 
-/* The one that we hold may have been deleted, and made again, while we waited. */
-static bool still_there(int root, const char *id, int dir)
+/* The one that we hold may have been deleted, and made again, while we waited. Nobody renames one:
+ * as long as it has a name, that is its own. */
+static bool still_there(int dir)
 {
-	struct stat held, named;
+	struct stat held;
 
-	return fstat(dir, &held) == 0 && fstatat(root, id, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+	return fstat(dir, &held) == 0 && held.st_nlink > 0;
 }
 
-int st_lock(int root, const char *id, int dir, bool wait, struct err *e)
+int st_lock(const char *id, int dir, bool wait, struct err *e)
 {
 	int rc;
 
@@ -47,7 +47,7 @@ int st_lock(int root, const char *id, int dir, bool wait, struct err *e)
 	while (rc < 0 && errno == EINTR);
 	if (rc < 0)
 		return err_sys(e, errno, id, "locking the container");
-	if (still_there(root, id, dir))
+	if (still_there(dir))
 		return 0;
 	st_unlock(dir);
 	return st_not_found(id, e);
@@ -78,7 +78,7 @@ int st_make(int root, const char *id, int *ret_dir, struct err *e)
 	}
 	int rc = st_open(root, id, &dir, e);
 	if (rc == 0)
-		rc = st_lock(root, id, dir, true, e);
+		rc = st_lock(id, dir, true, e);
 	if (rc < 0) {
 		if (rc != -ENOENT)
 			(void)unlinkat(root, id, AT_REMOVEDIR);
@@ -88,18 +88,29 @@ int st_make(int root, const char *id, int *ret_dir, struct err *e)
 	return 0;
 }
 
+static int remove_names(const char *id, int dir, const char *const *names, struct err *e)
+{
+	for (; *names; names++)
+		if (unlinkat(dir, *names, 0) < 0 && errno != ENOENT)
+			return err_sys(e, errno, id, "removing %s from the state directory",
+				       *names);
+	return 0;
+}
+
 int st_remove(int root, const char *id, int dir, struct err *e)
 {
-	static const char *const names[] = {"start.sock",      "state.json.new", "state.json",
-					    "config.json.new", "config.json",    "journal"};
+	static const char *const always[] = {"state.json", "config.json", "journal", NULL};
+	static const char *const rarely[] = {"start.sock", "state.json.new", "config.json.new",
+					     NULL};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (unlinkat(dir, names[i], 0) < 0 && errno != ENOENT)
-			return err_sys(e, errno, id, "removing %s from the state directory",
-				       names[i]);
-	if (unlinkat(root, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_sys(e, errno, id, "removing the container's state directory");
-	return 0;
+	int rc = remove_names(id, dir, always, e);
+	if (rc < 0 || unlinkat(root, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return rc;
+	if (errno == ENOTEMPTY || errno == EEXIST)
+		rc = remove_names(id, dir, rarely, e);
+	if (rc == 0 && unlinkat(root, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		rc = err_sys(e, errno, id, "removing the container's state directory");
+	return rc;
 }
 
 static int by_name(const void *a, const void *b)

@@ -8,7 +8,7 @@
  * Invariants
  *  1. Names are checked ids, opened O_NOFOLLOW beneath the root's descriptor.
  *  2. The lock is flock(2) on the directory itself: one file less to make, to leave behind and to
- *     race with. Whoever got it looks whether the directory still stands under its name.
+ *     race with. Whoever got it looks whether the directory still has a name.
  *  3. The directory goes last, after everything that the journal names.
  */
 #ifndef RF_RUNTIME_STORE_H
@@ -41,7 +41,7 @@ int st_make(int root, const char *id, int *ret_dir, struct err *e);
 /* ERR_NOTFOUND: `container "x" does not exist`. */
 int st_open(int root, const char *id, int *ret_dir, struct err *e);
 /* wait false: -EWOULDBLOCK when another has it. ERR_NOTFOUND when it vanished meanwhile. */
-int st_lock(int root, const char *id, int dir, bool wait, struct err *e);
+int st_lock(const char *id, int dir, bool wait, struct err *e);
 void st_unlock(int dir);
 /* True when somebody holds the lock: it is being made, or deleted. */
 bool st_busy(int dir);

@@ -15,10 +15,12 @@ static int undo_pid(struct rt_container *c, const char *arg, struct err *e)
 	unsigned long long ticks;
 	int pid;
 
-	(void)c;
 	if (sscanf(arg, "%d %llu", &pid, &ticks) != 2)
 		return err_set(e, ERR_INTERNAL, EINVAL, "journal", "damaged record \"pid %s\"",
 			       arg);
+	/* Our own child was ended by its descriptor before. */
+	if (c->proc.child && c->proc.pid == pid)
+		return 0;
 	int rc = rt_pidfd(pid, ticks, &fd, e);
 	if (rc == -ESRCH)
 		return 0;
@@ -75,7 +77,7 @@ int rt_undo(struct rt_container *c, struct err *e)
 	struct st_record *r;
 	struct err later;
 	size_t n;
-	int first = st_journal_read(c->dir, c->arena, &r, &n, e);
+	int first = st_journal_read(c->dir, c->journal.said, c->arena, &r, &n, e);
 	bool pid_known = false;
 
 	if (first < 0)

@@ -51,7 +51,7 @@ static void read_all(int dir, struct arena *a, struct st_record **r, size_t *n)
 {
 	struct err e = {0};
 
-	assert_int_equal(st_journal_read(dir, a, r, n, &e), 0);
+	assert_int_equal(st_journal_read(dir, NULL, a, r, n, &e), 0);
 }
 
 static void none(void **state)
