@@ -53,20 +53,29 @@ static void warn(void *arg, const struct err *e)
 	log_msg(LOG_LV_WARN, "%s", err_line(e, line, sizeof(line)));
 }
 
+/* The state root is used after the runtime changed its directory. */
+static int name_root(const char *word, char **ret_root, struct err *e)
+{
+	auto_str cwd = NULL;
+
+	if (!word)
+		return rt_default_root(ret_root, e);
+	if (word[0] != '/' && !(cwd = getcwd(NULL, 0)))
+		return err_sys(e, errno, word, "finding the state root");
+	if (asprintf(ret_root, "%s%s%s", cwd ? cwd : "", cwd ? "/" : "", word) < 0)
+		return err_sys(e, ENOMEM, word, "naming the state root");
+	return 0;
+}
+
 static int set_runtime(struct cli *c, char **ret_root, struct err *e)
 {
-	int rc = 0;
-
 	if (str_eq(c->cgroup_manager, "disabled"))
 		return err_set(
 			e, ERR_UNSUPPORTED, ENOTSUP, NULL,
 			"--cgroup-manager=disabled isn't supported yet: every container has a "
 			"control group");
-	c->rt.root = c->root;
-	if (!c->root) {
-		rc = rt_default_root(ret_root, e);
-		c->rt.root = *ret_root;
-	}
+	int rc = name_root(c->root, ret_root, e);
+	c->rt.root = *ret_root;
 	c->rt.systemd_cgroup = c->systemd_cgroup || str_eq(c->cgroup_manager, "systemd");
 	c->rt.warn = warn;
 	c->rt.rootless = str_eq(c->rootless, "true");

@@ -84,7 +84,7 @@ static int terminal(struct ns_child_ctx *c, struct ns_process *p, struct err *e)
 }
 
 /* N9. On success c->sync is the socket that the START came from. A peer that connects and leaves
- * without a START is nobody. */
+ * without a START is nobody; an ERROR is `delete`, which knows no pid to kill. */
 static int wait_start(struct ns_child_ctx *c, struct err *e)
 {
 	struct ns_launch *l = c->launch;
@@ -104,12 +104,17 @@ static int wait_start(struct ns_child_ctx *c, struct err *e)
 			continue;
 		if (conn < 0)
 			return err_sys(e, errno, NULL, "waiting for the start");
-		if (sync_expect(conn, SYNC_START, NULL, NULL, e) < 0) {
-			fd_close(&conn);
-			continue;
+		struct sync_msg m;
+		int rc = sync_recv(conn, &m, NULL, e);
+		if (rc == 1 && m.type == SYNC_ERROR) {
+			*e = m.err;
+			return -e->code;
 		}
-		c->sync = take_fd(&conn);
-		return 0;
+		if (rc == 1 && m.type == SYNC_START) {
+			c->sync = take_fd(&conn);
+			return 0;
+		}
+		fd_close(&conn);
 	}
 }
 

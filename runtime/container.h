@@ -41,6 +41,7 @@ struct rt_container {
 	bool one_shot; /* run: START goes over the pair, no socket is made */
 	bool rootless;
 	bool locked, destroyed;
+	const char *pid_file;  /* absolute: we change the directory meanwhile; NULL: none */
 	unsigned preserve_fds; /* what rt_preserve_fds found */
 	struct spec *spec;
 	const char *config; /* text of config.json */

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Absolute and without symbolic links, in three calls. */
 static int canonical(struct arena *a, const char *path, const char *what, int *ret_fd,
@@ -132,6 +133,20 @@ int rt_prepare(struct rt_container *c, const struct rt_create *how, struct err *
 	return rc < 0 ? rc : fill_doc(c, e);
 }
 
+/* Relative to where the caller is, never to the container's root, where we stand later. */
+static int name_pid_file(struct rt_container *c, const char *path, struct err *e)
+{
+	char cwd[PATH_MAX];
+
+	c->pid_file = path;
+	if (!path || path[0] == '/')
+		return 0;
+	if (!getcwd(cwd, sizeof(cwd)))
+		return err_sys(e, errno, path, "finding the pid file's directory");
+	c->pid_file = arena_printf(c->arena, "%s/%s", cwd, path);
+	return c->pid_file ? 0 : err_sys(e, ENOMEM, path, "naming the pid file");
+}
+
 static int check_launch(struct rt_container *c, const struct rt_create *how, struct err *e)
 {
 	if (!c->spec->has_process)
@@ -139,6 +154,8 @@ static int check_launch(struct rt_container *c, const struct rt_create *how, str
 			       "is required to create a container");
 	int rc = rt_check_console(c->spec->process.terminal, !c->one_shot || how->detach,
 				  how->console_socket, e);
+	if (rc == 0)
+		rc = name_pid_file(c, how->pid_file, e);
 	if (rc < 0)
 		return rc;
 	return rt_preserve_fds(c->arena, &c->spec->process, how->preserve_fds, &c->preserve_fds, e);
@@ -162,7 +179,7 @@ static int make_locked(struct rt_container *c, const struct rt_create *how, stru
 		rc = c->ops->create(c, how, e);
 	if (rc == 0)
 		rc = rt_save_doc(c, e);
-	return rc < 0 ? rc : rt_write_pid_file(how->pid_file, c->doc.pid, e);
+	return rc < 0 ? rc : rt_write_pid_file(c->pid_file, c->doc.pid, e);
 }
 
 int rt_make(struct rt_container *c, const struct rt_create *how, struct err *e)

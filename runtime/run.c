@@ -6,14 +6,14 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static int start_one_shot(struct rt_container *c, const struct rt_create *how, struct err *e)
+static int start_one_shot(struct rt_container *c, struct err *e)
 {
 	int rc = rt_start_open(c, e);
 
 	if (rc == 0)
 		return 0;
-	if (how->pid_file)
-		(void)unlink(how->pid_file);
+	if (c->pid_file)
+		(void)unlink(c->pid_file);
 	struct err ignored;
 	if (!c->destroyed && rt_relock(c, &ignored) == 0)
 		rt_unwind(c, rc);
@@ -80,6 +80,6 @@ int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e)
 			rt_unwind(&c, rc);
 	}
 	if (rc == 0)
-		rc = start_one_shot(&c, how, e);
+		rc = start_one_shot(&c, e);
 	return rc < 0 || how->detach ? rc : wait_and_delete(&c, how, signals, e);
 }

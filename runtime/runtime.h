@@ -18,7 +18,7 @@
 
 /* What the global options say. */
 struct rt_env {
-	const char *root; /* state root, "/run/ringfence" by default */
+	const char *root; /* state root, absolute; "/run/ringfence" by default */
 	bool systemd_cgroup;
 	bool rootless; /* cgroup trouble is no error */
 	/* Told of what the spec wants logged and carried on from (poststop hooks). May be NULL. */

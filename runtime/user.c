@@ -107,7 +107,8 @@ static int parse_uid(const char *word, const char *passwd, struct spec_user *u, 
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	const char *line = *word ? line_of(passwd, 0, word) : NULL;
+	/* "-1" is no name, whatever the image's passwd says: to the kernel it is "unchanged". */
+	const char *line = *word && *word != '-' ? line_of(passwd, 0, word) : NULL;
 	if (!line || !field_id(line, 2, &u->uid) || !field_id(line, 3, &u->gid))
 		return unknown("user", word, "/etc/passwd", e);
 	return 0;
@@ -119,7 +120,7 @@ static int parse_gid(const char *word, const char *group, struct spec_user *u, s
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	const char *line = *word ? line_of(group, 0, word) : NULL;
+	const char *line = *word && *word != '-' ? line_of(group, 0, word) : NULL;
 	if (!line || !field_id(line, 2, &u->gid))
 		return unknown("group", word, "/etc/group", e);
 	return 0;

@@ -79,6 +79,22 @@ load helpers
 	rf delete --force "$id"
 }
 
+@test "relative paths are the caller's, not the container's" {
+	args sleep 1000
+	mkdir "$T/here"
+	cd "$T/here"
+	"$RINGFENCE" --root ../state create --pid-file pid -b "$b" "$id" </dev/null >/dev/null 2>&1 3>&-
+	[ "$(cat "$T/here/pid")" = "$(pid)" ]
+	[ ! -e "$b/rootfs/pid" ]
+	[ ! -e "$b/state" ]
+	rf delete --force "$id"
+	args true
+	"$RINGFENCE" --root ../state run --pid-file ran -b ../b "$id"
+	[ ! -e "$b/rootfs/ran" ]
+	[ -s "$T/here/ran" ]
+	cd /
+}
+
 @test "a container killed while created is stopped" {
 	args sleep 1000
 	create

@@ -54,10 +54,11 @@ static void not_names(void **state)
 		assert_int_equal(rt_signal_number(bad[i]), -1);
 }
 
-#define PASSWD                                                                         \
-	"root:x:0:0:root:/root:/bin/sh\n1000:x:0:0::/:/bin/sh\nann:x:7:8::/:/bin/sh\n" \
+#define PASSWD                                                                                    \
+	"root:x:0:0:root:/root:/bin/sh\n-1:x:0:0::/:/bin/sh\n1000:x:0:0::/:/bin/sh\nann:x:7:8::/" \
+	":/bin/sh\n"                                                                              \
 	"evil:x:99999999999:1::/:\nneg:x:-1:0::/:\nshort:x\n:x:0:0::/:\nlast:x:9:10"
-#define GROUP "wheel:x:10:\n20:x:0:\nstaff:x:50:ann\n"
+#define GROUP "wheel:x:10:\n-1:x:0:\n20:x:0:\nstaff:x:50:ann\n"
 
 static void users(void **state)
 {
