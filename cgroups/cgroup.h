@@ -72,17 +72,19 @@ int cg_group_open(struct arena *a, struct cg_layout *l, const char *path,
 /* Refuses, by JSON pointer, what this host or this version can't apply. No privileges, no effect.
  */
 int cg_accept(const struct cg_layout *l, const struct spec *s, struct err *e);
-/* Adds steps: PLAN_PREPARE make + one per value; PLAN_ATTACH put the pid into v1 groups. The
+/* Adds steps: PLAN_PREPARE make + one per value; PLAN_ENTER (in the child) enter. The
  * steps' context (PLAN_CG) is struct cg_run. */
 int cg_plan(struct plan *p, struct cg_group *g, const struct spec *s, struct err *e);
 struct cg_run {
 	struct cg_group *group;
-	pid_t pid;    /* for PLAN_ATTACH */
-	bool into_v2; /* the process was born in v2_fd: don't write there again */
+	bool born_in_v2; /* the child was cloned into v2_fd */
 };
-/* True when nothing has to be attached after the clone (pure v2). */
+/* True when nothing has to be entered after the clone (pure v2). */
 bool cg_born_inside(const struct cg_group *g);
 
+/* The calling process, which has one thread only, enters the group in every hierarchy, but the v2
+ * one when it was born there. */
+int cg_enter(struct cg_group *g, bool born_in_v2, struct err *e);
 /* Puts a pid into the group, in every hierarchy (exec). `sub`: path below, or NULL. */
 int cg_attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e);
 /* Applies resources to an existing group (update). Unset fields are left alone. */

@@ -367,6 +367,19 @@ static int attach_beside(struct cg_group *g, const char *point, const char *top,
 	return cg_write(dir, "cgroup.procs", text);
 }
 
+/* A thread that moves itself by `tasks` needs no lock on all processes of the host; any other move
+ * takes it, and waits for a grace period of the kernel's RCU, milliseconds. */
+static int enter_one(struct cg_group *g, size_t i)
+{
+	const struct cg_hierarchy *h = &g->layout->items[i];
+	const char *dir = cg_full_of(g)->dirs[i];
+
+	if (!h->v2)
+		return cg_write(dir, "tasks", "0");
+	int rc = cg_write(dir, "cgroup.procs", "0");
+	return rc == -EBUSY ? attach_beside(g, h->mountpoint, dir, "0") : rc;
+}
+
 static int attach_one(struct cg_group *g, size_t i, const char *sub, const char *text)
 {
 	const struct cg_hierarchy *h = &g->layout->items[i];
@@ -381,20 +394,35 @@ static int attach_one(struct cg_group *g, size_t i, const char *sub, const char 
 	return rc;
 }
 
-/* skip_v2: the process is there already. */
-static int attach(struct cg_group *g, pid_t pid, const char *sub, bool skip_v2, struct err *e)
+/* What an unprivileged runtime could not make it need not enter. */
+static bool may_miss(const struct cg_group *g, int rc)
+{
+	return g->delegated_only && (rc == -ENOENT || not_ours_to_write(rc));
+}
+
+int cg_enter(struct cg_group *g, bool born_in_v2, struct err *e)
+{
+	struct cg_full *f = cg_full_of(g);
+
+	for (size_t i = 0; i < g->layout->n; i++) {
+		if (f->is_void[i] || (born_in_v2 && g->layout->items[i].v2))
+			continue;
+		int rc = enter_one(g, i);
+		if (rc < 0 && !may_miss(g, rc))
+			return err_sys(e, -rc, f->dirs[i], "entering the control group");
+	}
+	return 0;
+}
+
+static int attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e)
 {
 	struct cg_full *f = cg_full_of(g);
 	char text[32];
 
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	for (size_t i = 0; i < g->layout->n; i++) {
-		if (f->is_void[i] || (skip_v2 && g->layout->items[i].v2))
-			continue;
-		int rc = attach_one(g, i, sub, text);
-		if (g->delegated_only && (rc == -ENOENT || not_ours_to_write(rc)))
-			continue;
-		if (rc < 0)
+		int rc = f->is_void[i] ? 0 : attach_one(g, i, sub, text);
+		if (rc < 0 && !may_miss(g, rc))
 			return err_sys(e, -rc, f->dirs[i],
 				       "putting process %d into control group%s%s", (int)pid,
 				       sub ? " " : "", sub ? sub : "");
@@ -410,10 +438,5 @@ int cg_attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e)
 		sub = NULL;
 	if (sub && !cg_path_valid(sub))
 		return err_set(e, ERR_USAGE, EINVAL, sub, "can't name a control group");
-	return attach(g, pid, sub, false, e);
-}
-
-int cg_attach_run(const struct cg_run *run, struct err *e)
-{
-	return attach(run->group, run->pid, NULL, run->into_v2, e);
+	return attach(g, pid, sub, e);
 }

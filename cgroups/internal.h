@@ -123,7 +123,6 @@ int cg_bpf_apply(int group_fd, bool fresh, const struct bpf_insn *code, size_t n
 
 /* --- group.c --- */
 int cg_group_check_free(struct cg_group *g, struct err *e);
-int cg_attach_run(const struct cg_run *run, struct err *e);
 int cg_group_make(struct cg_group *g, struct err *e);
 /* Hands controllers down to the group's directory on v2: those in `need` (",memory,") must come,
  * the others come if they can. */

@@ -155,10 +155,12 @@ static int run_devices(const struct plan_step *s, void *ctx, struct err *e)
 	return devices_apply(group_of(ctx), s->arg, e);
 }
 
-static int run_attach(const struct plan_step *s, void *ctx, struct err *e)
+static int run_enter(const struct plan_step *s, void *ctx, struct err *e)
 {
+	const struct cg_run *run = ctx;
+
 	(void)s;
-	return cg_attach_run(ctx, e);
+	return cg_enter(run->group, run->born_in_v2, e);
 }
 
 static int step(struct plan *p, enum plan_stage stage, const char *pointer, const char *detail,
@@ -250,8 +252,7 @@ int cg_plan(struct plan *p, struct cg_group *g, const struct spec *s, struct err
 	if (rc == 0)
 		rc = plan_devices(p, g, &ask, e);
 	if (rc == 0)
-		rc = step(p, PLAN_ATTACH, pointer, "put the process into the group", NULL,
-			  run_attach, NULL, e);
+		rc = step(p, PLAN_ENTER, pointer, "enter the group", NULL, run_enter, NULL, e);
 	return rc;
 }
 

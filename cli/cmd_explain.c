@@ -11,6 +11,7 @@ static const char *const stage_notes[PLAN_STAGES] = {
 	"by the runtime, before the container's process exists",
 	"by the kernel, with the clone",
 	"by the runtime, while the new process waits",
+	"by the new process, before all else",
 	"by the new process, the host's root still there",
 	"by the new process, after pivot_root",
 	"by the new process, at start",

@@ -50,7 +50,7 @@ int plan_run(const struct plan *p, enum plan_stage stage, const struct plan_env 
 
 const char *plan_stage_name(enum plan_stage stage)
 {
-	static const char *const names[PLAN_STAGES] = {"prepare", "namespace", "attach",
+	static const char *const names[PLAN_STAGES] = {"prepare", "namespace", "attach", "enter",
 						       "build",   "root",      "process"};
 
 	return (unsigned)stage < PLAN_STAGES ? names[stage] : "unknown";

@@ -23,10 +23,11 @@
 enum plan_stage {
 	PLAN_PREPARE,   /* runtime's process, before the first process exists: cgroups, sources */
 	PLAN_NAMESPACE, /* carried out by clone3/setns itself; described here, run by nobody */
-	PLAN_ATTACH,  /* runtime's process, the child exists and waits: id maps, v1 cgroup, links */
-	PLAN_BUILD,   /* child, in its namespaces, host root still there: mounts, nodes */
-	PLAN_ROOT,    /* child, after pivot_root: masks, read-only paths, sysctl, hostname */
-	PLAN_PROCESS, /* child, at start: limits, identity, filter, exec */
+	PLAN_ATTACH,    /* runtime's process, the child exists and waits: id maps, links */
+	PLAN_ENTER,     /* child, before all else: v1 control groups */
+	PLAN_BUILD,     /* child, in its namespaces, host root still there: mounts, nodes */
+	PLAN_ROOT,      /* child, after pivot_root: masks, read-only paths, sysctl, hostname */
+	PLAN_PROCESS,   /* child, at start: limits, identity, filter, exec */
 	PLAN_STAGES
 };
 

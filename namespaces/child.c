@@ -23,10 +23,12 @@ static int hooks(struct ns_child_ctx *c, enum ns_hook_point point, struct err *e
 	return l->run_hooks ? l->run_hooks(l->hooks_arg, point, e) : 0;
 }
 
-/* Before anything else: ids, a session of our own, the namespaces that are joined. */
+/* Before anything else: a session of our own, control groups, ids, the namespaces that are joined.
+ */
 static int arrive(struct ns_child_ctx *c, struct err *e)
 {
 	struct ns_launch *l = c->launch;
+	struct plan_env env = {.room = {[PLAN_CG] = l->cg}};
 	bool new_user = (l->prepared->clone_flags & CLONE_NEWUSER) != 0;
 	int rc = 0;
 
@@ -39,6 +41,8 @@ static int arrive(struct ns_child_ctx *c, struct err *e)
 		return err_sys(e, errno, NULL, "starting a session");
 	if (l->wait_go)
 		rc = sync_expect(c->sync, SYNC_GO, NULL, NULL, e);
+	if (rc >= 0)
+		rc = plan_run(l->plan, PLAN_ENTER, &env, e);
 	if (rc >= 0 && new_user)
 		rc = ns_become_root(e);
 	else if (rc >= 0 && l->prepared->joined[SPEC_NS_USER] < 0)

@@ -108,6 +108,8 @@ static _Noreturn void exec_main(struct joining *j)
 	fd_lazy();
 	if (j->x->wait_go)
 		rc = sync_expect(j->sync, SYNC_GO, NULL, NULL, &e);
+	if (rc >= 0 && j->x->enter)
+		rc = j->x->enter(j->x->enter_arg, &e);
 	if (rc >= 0 && setsid() < 0)
 		rc = err_sys(&e, errno, NULL, "starting a session");
 	if (rc >= 0 && ns_process_needs_procfs(j->p.process))

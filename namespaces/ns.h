@@ -50,8 +50,9 @@ struct ns_launch {
 	const char *bundle;    /* absolute host path; relative bind sources start here */
 	const char *cache_dir; /* compiled filters by content, or NULL: no cache */
 	struct plan *plan;
-	int cgroup_fd;           /* v2 directory for CLONE_INTO_CGROUP, or -1 */
-	bool cgroup_v2;          /* the host has the v2 tree only */
+	void *cg;       /* context of the control group's steps (PLAN_CG), for PLAN_ENTER */
+	int cgroup_fd;  /* v2 directory for CLONE_INTO_CGROUP, or -1 */
+	bool cgroup_v2; /* the host has the v2 tree only */
 	const char *cgroup_path; /* group path, for cgroup mounts without a cgroup namespace */
 	int start_fd;   /* listening SOCK_SEQPACKET socket for `start`, or -1: START on the pair */
 	int console_fd; /* connected console socket, or -1: master goes over the pair */
@@ -96,7 +97,11 @@ struct ns_exec {
 	int cgroup_fd; /* v2 directory to be born in, or -1 */
 	int console_fd;
 	unsigned preserve_fds;
-	bool wait_go; /* the runtime attaches it to v1 groups before SYNC_GO */
+	/* Called first of all in the new process: it enters its control groups. NULL: it is there.
+	 */
+	int (*enter)(void *arg, struct err *e);
+	void *enter_arg;
+	bool wait_go; /* the runtime puts it into a group that the caller chose before SYNC_GO */
 };
 /* Joins every namespace of init that differs from ours, and runs the process. Protocol: GO (when
  * wait_go), CONSOLE (terminal without console_fd), then end of file on success or ERROR. */

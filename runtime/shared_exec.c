@@ -41,6 +41,13 @@ static int until_running(struct joiner *j, struct err *e)
 	}
 }
 
+static int enter(void *arg, struct err *e)
+{
+	struct cg_group *g = arg;
+
+	return cg_enter(g, g->v2_fd >= 0, e);
+}
+
 /* A process without a group of its own is born where its caller is. */
 static int choose_group(struct joiner *j, struct err *e)
 {
@@ -52,9 +59,12 @@ static int choose_group(struct joiner *j, struct err *e)
 	if (rc < 0)
 		return rc;
 	c->group->delegated_only = rt_is_rootless(c->env);
-	j->x.wait_go = j->how->cgroup || !cg_born_inside(c->group);
-	if (!j->how->cgroup)
-		j->x.cgroup_fd = c->group->v2_fd;
+	j->x.wait_go = j->how->cgroup != NULL;
+	if (j->how->cgroup)
+		return 0;
+	j->x.cgroup_fd = c->group->v2_fd;
+	j->x.enter = cg_born_inside(c->group) ? NULL : enter;
+	j->x.enter_arg = c->group;
 	return 0;
 }
 

@@ -144,7 +144,9 @@ static int spawn(struct launch *l, struct err *e)
 	char record[64];
 
 	l->ns.cgroup_fd = c->group->v2_fd;
-	l->ns.wait_go = new_user(c->spec) || !cg_born_inside(c->group);
+	l->ns.wait_go = new_user(c->spec);
+	l->cg.born_in_v2 = l->ns.cgroup_fd >= 0;
+	l->ns.cg = &l->cg;
 	int rc = ns_spawn(&l->ns, &child, e);
 	if (rc < 0)
 		return rc;
@@ -169,8 +171,6 @@ static int attach(struct launch *l, struct err *e)
 
 	if (!l->ns.wait_go)
 		return 0;
-	l->cg.pid = c->proc.pid;
-	l->cg.into_v2 = l->ns.cgroup_fd >= 0;
 	int rc = ns_write_maps(c->spec, c->proc.pid, e);
 	if (rc >= 0)
 		rc = plan_run(&l->plan, PLAN_ATTACH, &l->env, e);

@@ -10,7 +10,7 @@ declare -A packages=(
 	[build]="gcc make libc6-dev libseccomp-dev libcap-dev libnl-3-dev libnl-route-3-dev libyajl-dev
 		libcgroup-dev pkg-config"
 	[run]="busybox-static"
-	[test]="bats libcmocka-dev jq strace socat iproute2 procps util-linux busybox-static podman conmon
+	[test]="bats libcmocka-dev jq strace socat iproute2 procps util-linux busybox-static podman conmon iptables catatonit
 		netavark aardvark-dns crun runc uidmap mmdebstrap qemu-system-x86 e2fsprogs"
 	[lint]="clang-format clang-tidy cppcheck shellcheck pmccabe binutils"
 	[bench]="crun runc jq strace time"
