@@ -50,15 +50,21 @@ teardown() {
 	return $rc
 }
 
-# Everything of the host that a container could change and leave behind.
+# Everything of the host that a container could change and leave behind. Few programs: it runs twice
+# for each test.
 host_snapshot() {
-	# Mounts whose ids alone differ are the same mounts.
-	awk '{ print "mount", $3, $4, $5 }' /proc/self/mountinfo | grep -v "$T/keep" | sort
-	find /sys/fs/cgroup -mindepth 1 -maxdepth 4 -type d \( -name "*$id*" -o -path '*/ringfence/*' \) 2>/dev/null |
-		grep -F -- "$id" | sort | sed 's/^/cgroup /'
-	ip -o link 2>/dev/null | awk -F': ' '{ print "link", $2 }' | grep -vE 'link (veth|podman|tap|br-)' | sort
-	hostname | sed 's/^/hostname /'
-	cat /proc/sys/kernel/shmmax /proc/sys/net/ipv4/ip_forward | sed 's/^/sysctl /'
+	{
+		awk -v keep="$T/keep" '
+			# Mounts whose ids alone differ are the same mounts.
+			FILENAME == "/proc/self/mountinfo" { if (!index($0, keep)) print "mount", $3, $4, $5; next }
+			FILENAME == "/proc/net/dev" {
+				if (FNR > 2 && sub(/:.*/, "") && $1 !~ /^(veth|podman|tap|br-)/) print "link", $1
+				next
+			}
+			{ print "sysctl", FILENAME, $0 }' /proc/self/mountinfo /proc/net/dev /proc/sys/kernel/hostname \
+			/proc/sys/kernel/shmmax /proc/sys/net/ipv4/ip_forward
+		find /sys/fs/cgroup -mindepth 1 -maxdepth 4 -type d -path "*$id*" -printf 'cgroup %p\n' 2>/dev/null
+	} | sort
 }
 
 # Processes of this test that outlived it: by state directory on their command line.
@@ -78,9 +84,16 @@ pkill_ours() {
 	}
 }
 
-# new_bundle DIR: busybox as a root file system, `spec` as its configuration.
+# new_bundle DIR: busybox as a root file system, `spec` as its configuration. Made once a run and
+# copied: forty programs for each test would cost most of its time where processes are dear.
 new_bundle() {
-	local d=$1 a
+	local template=$BATS_RUN_TMPDIR/bundle
+	[ -d "$template" ] || make_bundle "$template" || return 1
+	cp -a "$template" "$1"
+}
+
+make_bundle() {
+	local d=$1.making a
 	mkdir -p "$d"/rootfs/{bin,etc,proc,sys,dev,tmp,run,root,mnt}
 	cp "$(command -v busybox)" "$d/rootfs/bin/busybox"
 	for a in sh cat echo id hostname ps ls mount grep sleep head wc dd sort touch awk env kill true false \
@@ -92,6 +105,7 @@ new_bundle() {
 	printf 'root:x:0:\nguest:x:1000:\nextra:x:1234:guest\n' >"$d/rootfs/etc/group"
 	(cd "$d" && "$RINGFENCE" spec) || return 1
 	jq '.process.terminal = false | .process.args = ["true"]' "$d/config.json" >"$d/c" && mv "$d/c" "$d/config.json"
+	mv "$d" "$1"
 }
 
 rf() { "$RINGFENCE" --root "$T/state" "$@"; }
