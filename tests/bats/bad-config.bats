@@ -2,6 +2,14 @@
 # What a caller can do wrong: nothing may crash, hang or be left behind.
 load helpers
 
+extra_setup() { cp "$config" "$T/sound"; }
+
+# with FILTER: runs the sound configuration with one thing changed.
+with() {
+	jq "$1" "$T/sound" >"$config"
+	go
+}
+
 @test "no bundle, no config.json, no JSON" {
 	run rf create -b "$T/none" "$id" </dev/null
 	refused
@@ -34,21 +42,14 @@ load helpers
 		'.linux.namespaces = "pid"' '.linux.namespaces[0].type = 7' '.linux.resources.memory = {limit: "1"}' \
 		'.linux.resources.pids = {limit: 1e30}' '.process.rlimits = [{type: "RLIMIT_CORE", soft: -1, hard: 1}]' \
 		'.hooks = []' '.hooks = {prestart: [{path: 1}]}' '.ociVersion = 1'; do
-		jq "$f" "$config" >"$T/bad"
-		mkdir -p "$T/bb"
-		ln -sfn "$b/rootfs" "$T/bb/rootfs"
-		cp "$T/bad" "$T/bb/config.json"
-		run rf run -b "$T/bb" "$id" </dev/null
+		with "$f"
 		refused || { echo "with $f"; return 1; }
 	done
 }
 
 @test "missing keys are refused" {
 	for f in '.ociVersion' '.process.args' '.process.cwd' '.root' '.root.path' '.mounts[0].destination' '.linux.namespaces[0].type'; do
-		mkdir -p "$T/bb"
-		ln -sfn "$b/rootfs" "$T/bb/rootfs"
-		jq "del($f)" "$config" >"$T/bb/config.json"
-		run rf run -b "$T/bb" "$id" </dev/null
+		with "del($f)"
 		! ours || refused || { echo "without $f"; return 1; }
 	done
 }
@@ -58,10 +59,7 @@ load helpers
 		'.linux.namespaces[0].type = "none"' '.root.path = ""' '.root.path = "/none/such"' \
 		'.linux.rootfsPropagation = "none"' '.hooks = {prestart: [{path: "relative"}]}' \
 		'.process.args = ["a\u0000b"]' '.hostname = ("x" * 100)' '.linux.namespaces[0].path = "relative"'; do
-		mkdir -p "$T/bb"
-		ln -sfn "$b/rootfs" "$T/bb/rootfs"
-		jq "$f" "$config" >"$T/bb/config.json"
-		run rf run -b "$T/bb" "$id" </dev/null
+		with "$f"
 		! ours || refused || { echo "with $f"; return 1; }
 	done
 }
