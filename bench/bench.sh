@@ -7,13 +7,15 @@
 # that is crun, and the host has v1 hierarchies, all is measured once more in
 # the v1 view (tests/views/run.sh), where it can.
 #
-# Environment: RUNS (default 40), RINGFENCE (default ./ringfence).
+# Environment: RUNS (default 40), RINGFENCE (default ./ringfence), BENCH_PROGRAMS (a folder for the
+# small programs of the bench: what is there already isn't compiled again).
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 export RINGFENCE=${RINGFENCE:-$top/ringfence} RUNS=${RUNS:-40}
 work=$(mktemp -d)
 bundle=$work/bundle
+programs=${BENCH_PROGRAMS:-$work/programs}
 id=bench-$$
 peers=()
 trap 'cleanup' EXIT
@@ -49,26 +51,31 @@ for d in /sys/fs/cgroup /sys/fs/cgroup/unified; do
 done
 [ "$floor_group" != "/sys/fs/cgroup/$id-floor" ] || aims["run true/floor"]=1.8
 
+# The programs that take part, and the names of all system calls, in the folder $programs.
 make_programs() {
-	mkdir -p "$bundle/rootfs/bin"
+	local cc=${CC:-gcc}
+	mkdir -p "$programs"
 	# A static program that does nothing, and one that waits.
-	printf 'int main(void){return 0;}\n' | "${CC:-gcc}" -O2 -static -xc - -o "$bundle/rootfs/bin/true"
-	printf '#include <unistd.h>\nint main(void){for(;;)pause();}\n' |
-		"${CC:-gcc}" -O2 -static -xc - -o "$bundle/rootfs/bin/wait"
-	"${CC:-gcc}" -O2 -static -D_GNU_SOURCE "$top/bench/floor.c" -o "$work/floor"
-	"${CC:-gcc}" -O2 -static "$top/bench/spin.c" -o "$work/spin"
+	printf 'int main(void){return 0;}\n' | "$cc" -O2 -static -xc - -o "$programs/true"
+	printf '#include <unistd.h>\nint main(void){for(;;)pause();}\n' | "$cc" -O2 -static -xc - -o "$programs/wait"
+	"$cc" -O2 -static -D_GNU_SOURCE "$top/bench/floor.c" -o "$programs/floor"
+	"$cc" -O2 -static "$top/bench/spin.c" -o "$programs/spin"
+	echo '#include <sys/syscall.h>' | "$cc" -E -dM - | sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/\1/p' |
+		sort >"$programs/calls"
 }
 
 make_configs() {
+	mkdir -p "$bundle/rootfs/bin"
+	cp "$programs/true" "$programs/wait" "$bundle/rootfs/bin/"
 	"$RINGFENCE" spec -b "$bundle"
 	jq '.process.terminal = false | .process.args = ["/bin/true"] | .ociVersion = "1.0.2"' \
 		"$bundle/config.json" >"$work/true.json"
 	jq '.process.args = ["/bin/wait"]' "$work/true.json" >"$work/wait.json"
 	# A filter of the size that engines give: every call of this machine by its name.
-	echo '#include <sys/syscall.h>' | "${CC:-gcc}" -E -dM - | sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/\1/p' |
-		sort | jq -nR --slurpfile true "$work/true.json" '[inputs] as $names | $true[0] |
-			.linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", syscalls:
-				[{names: ($names - ["ptrace"]), action: "SCMP_ACT_ALLOW"}]}' >"$work/filtered.json"
+	jq -nR --slurpfile true "$work/true.json" '[inputs] as $names | $true[0] | .linux.seccomp = {
+		defaultAction: "SCMP_ACT_ERRNO",
+		syscalls: [{names: ($names - ["ptrace"]), action: "SCMP_ACT_ALLOW"}]}' \
+		<"$programs/calls" >"$work/filtered.json"
 }
 
 use() { cp "$work/$1.json" "$bundle/config.json"; }
@@ -105,9 +112,9 @@ table() {
 rotate() {
 	local title=$1 entries=() p
 	shift
-	[ -z "${with_floor:-}" ] || entries=("floor=$work/floor $bundle/rootfs $floor_group /bin/true")
+	[ -z "${with_floor:-}" ] || entries=("floor=$programs/floor $bundle/rootfs $floor_group /bin/true")
 	for p in ringfence "${peers[@]}"; do entries+=("$p=$(cmd_of "$p") $*"); done
-	"$work/spin" "$RUNS" "${entries[@]}" | table "$title"
+	"$programs/spin" "$RUNS" "${entries[@]}" | table "$title"
 }
 
 each_peer() {
@@ -122,7 +129,7 @@ timed_step() {
 	local timed=$1 step=$2
 	shift 2
 	if [ "$timed" = "$step" ]; then
-		"$work/spin" 1 "$p=$(cmd_of "$p") $step $*"
+		"$programs/spin" 1 "$p=$(cmd_of "$p") $step $*"
 	else
 		# shellcheck disable=SC2086 # a verb and its option
 		$(cmd_of "$p") $step "$@" </dev/null >/dev/null 2>&1
@@ -148,7 +155,7 @@ weigh() {
 	printf '\n%-26s %14s %14s\n' "run true" "system calls" "peak RSS KiB"
 	for p in floor ringfence "${peers[@]}"; do
 		c="$(cmd_of "$p") run -b $bundle $id-run"
-		[ "$p" != floor ] || c="$work/floor $bundle/rootfs $floor_group /bin/true"
+		[ "$p" != floor ] || c="$programs/floor $bundle/rootfs $floor_group /bin/true"
 		# shellcheck disable=SC2086 # a command and its words
 		calls=$(strace -f -c -U calls,name -o "$work/strace" $c >/dev/null 2>&1 </dev/null &&
 			awk '$2 == "total" { print $1 }' "$work/strace") || calls="?"
@@ -158,7 +165,8 @@ weigh() {
 	done
 }
 
-make_programs
+[ -x "$programs/spin" ] || make_programs
+[ "${1:-}" != programs ] || exit 0
 make_configs
 use true
 find_peers
