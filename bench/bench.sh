@@ -55,8 +55,9 @@ done
 make_programs() {
 	local cc=${CC:-gcc}
 	mkdir -p "$programs"
-	# A static program that does nothing, and one that waits.
-	printf 'int main(void){return 0;}\n' | "$cc" -O2 -static -xc - -o "$programs/true"
+	# A program that makes one system call, its exit, and one that waits.
+	printf '#include <unistd.h>\nvoid _start(void){_exit(0);}\n' |
+		"$cc" -O2 -static -nostartfiles -xc - -o "$programs/true"
 	printf '#include <unistd.h>\nint main(void){for(;;)pause();}\n' | "$cc" -O2 -static -xc - -o "$programs/wait"
 	"$cc" -O2 -static -D_GNU_SOURCE "$top/bench/floor.c" -o "$programs/floor"
 	"$cc" -O2 -static "$top/bench/spin.c" -o "$programs/spin"
