@@ -26,7 +26,7 @@ struct cli {
 	struct rt_exec exec;
 	struct opt_list env, caps, gids;
 	/* single verbs */
-	bool all, force, quiet, stats, regex;
+	bool all, force, quiet, stats, regex, strict;
 	const char *format, *bundle, *file, *user_ns;
 	const char *resources;
 	struct opt_i64 memory, memory_reservation, memory_swap, kernel_memory, kernel_memory_tcp,
@@ -101,6 +101,7 @@ int cmd_spec(struct cli *c, struct err *e);
 int cmd_features(struct cli *c, struct err *e);
 int cmd_info(struct cli *c, struct err *e);
 int cmd_explain(struct cli *c, struct err *e);
+int cmd_lint(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);
 int cmd_generate(struct cli *c, struct err *e);
 int cmd_version(struct cli *c, struct err *e);

@@ -58,6 +58,11 @@ static const struct opt explain_opts[] = {
 	{"config", 0, "FILE", OPT_T_STR, AT(create.config), "another name than config.json"},
 	{"format", 'f', "FORMAT", OPT_T_STR, AT(format), "text or json"},
 	{"isolation", 0, "WALL", OPT_T_STR, AT(create.isolation), "shared or microvm"}, HELP};
+static const struct opt lint_opts[] = {
+	{"bundle", 'b', "DIR", OPT_T_STR, AT(create.bundle), "bundle directory (default .)"},
+	{"format", 'f', "FORMAT", OPT_T_STR, AT(format), "text or json"},
+	{"strict", 0, NULL, OPT_T_BOOL, AT(strict), "warnings are errors"},
+	{"isolation", 0, "WALL", OPT_T_STR, AT(create.isolation), "shared or microvm"}, HELP};
 static const struct opt exec_opts[] = {
 	{"console-socket", 0, "PATH", OPT_T_STR, AT(exec.console_socket), "unix socket that receives the terminal's master"},
 	{"cwd", 0, "DIR", OPT_T_STR, AT(exec.cwd), "working directory in the container"},
@@ -115,6 +120,8 @@ const struct verb cli_verbs[] = {
 	{"spec", "", "write a default config.json", NULL, spec_opts, 0, 0, false, false, false, cmd_spec},
 	{"features", "", "print what this runtime supports, as JSON", NULL, plain_opts, 0, 0, false, false, false, cmd_features},
 	{"explain", "[CONTAINER]", "print what a create would do, without doing it", NULL, explain_opts, 0, 1, false, false, false, cmd_explain},
+	{"lint", "[BUNDLE|FILE]", "say what a configuration gets wrong, opens or leaves open",
+	 "Exit code 0: nothing but recommendations, 1: warnings, 2: errors, which a create would end with.", lint_opts, 0, 1, false, false, false, cmd_lint},
 	{"info", "", "print what this host offers", NULL, format_opts, 0, 0, false, false, false, cmd_info},
 	{"version", "", "print the version", NULL, plain_opts, 0, 0, false, false, false, cmd_version},
 	{"help", "[VERB]", "print help", NULL, plain_opts, 0, 1, false, false, false, cmd_help},

@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/plan.h"
 #include "common/str.h"
+#include "spec/lint.h"
 #include "spec/spec.h"
 
 #include <stdbool.h>
@@ -92,6 +93,10 @@ int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *
 /* The plan of a create, without doing it. */
 int rt_explain(const struct rt_env *env, const struct rt_create *how, struct arena *a,
 	       struct plan *ret_plan, struct err *e);
+/* What a create would refuse, and what spec_lint says besides, as findings; an error only when
+ * there is no document to read. */
+int rt_lint(const struct rt_env *env, const struct rt_create *how, struct spec_findings *f,
+	    struct err *e);
 /* The features document (features.md, features-linux.md). */
 int rt_features(struct strbuf *out, struct err *e);
 /* The state document of runtime.md, with runc's extras (rootfs, created, owner). */
