@@ -168,6 +168,8 @@ weigh() {
 
 [ -x "$programs/spin" ] || make_programs
 [ "${1:-}" != programs ] || exit 0
+read -r load _ </proc/loadavg
+echo "the machine's load is $load on $(nproc) processors: the less, the nearer are median and min"
 make_configs
 use true
 find_peers

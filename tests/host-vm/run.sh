@@ -72,7 +72,8 @@ boot() {
 }
 
 "$top/tests/host-vm/build.sh" >/dev/null
-vms=$(($(nproc) > 1 && ${#files[@]} > 1 ? 2 : 1))
+kib_free=$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)
+vms=$(($(nproc) > 1 && ${#files[@]} > 1 && kib_free > 5 << 20 ? 2 : 1))
 deal "$vms"
 pids=()
 for ((i = 0; i < vms; i++)); do
