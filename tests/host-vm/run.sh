@@ -40,7 +40,7 @@ mkdir -p /tmp/cache
 cd /payload/tests/bats || exit 9
 for f in $(cat /payload/files); do
 	echo "  VM      $f"
-	timeout -k 5 300 bats --tap "$f" >"/results/$f.tap" 2>&1
+	timeout -k 5 600 bats --tap "$f" >"/results/$f.tap" 2>&1
 	case $? in 124 | 137) echo "not ok 999 $f ended in time" >>"/results/$f.tap" ;; esac
 	# It is in the TAP as well, but that is lost when the VM does not come to its end.
 	grep '^not ok' "/results/$f.tap" | sed 's/^/            /'
