@@ -24,6 +24,7 @@
 #include "spec/spec.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum cg_mode { CG_NONE, CG_V1, CG_HYBRID, CG_V2 };
@@ -103,6 +104,103 @@ int cg_pids(struct cg_group *g, pid_t **ret_pids, size_t *ret_n, struct err *e);
 int cg_remove(struct cg_group *g, struct err *e);
 /* Undoes a journal record "cgroup <path>" (its argument is passed). Idempotent. */
 int cg_undo(struct arena *a, const char *path, struct err *e);
+
+/* --- what a group used --- */
+
+struct cg_u64s {
+	uint64_t *v;
+	size_t n;
+};
+struct cg_counter {
+	const char *name;
+	uint64_t v;
+};
+/* Pressure (PSI): shares of time in hundredths of a percent, total in microseconds. */
+struct cg_stall {
+	uint64_t avg10, avg60, avg300, total;
+};
+struct cg_pressure {
+	bool set;
+	struct cg_stall some, full;
+};
+struct cg_usage { /* bytes, but failcnt: times that the limit was hit; no limit: the largest */
+	uint64_t limit, usage, max, failcnt;
+};
+struct cg_io {
+	uint64_t major, minor;
+	const char *op; /* "Read", "Write", "Sync", "Async", "Discard", "Total" */
+	uint64_t value;
+};
+struct cg_io_list {
+	struct cg_io *items;
+	size_t n;
+};
+struct cg_hugetlb {
+	const char *size; /* "2MB" */
+	struct cg_usage bytes;
+};
+enum cg_cpuset_flag {
+	CG_CPU_EXCLUSIVE,
+	CG_MEM_HARDWALL,
+	CG_MEM_EXCLUSIVE,
+	CG_MEMORY_MIGRATE,
+	CG_SPREAD_PAGE,
+	CG_SPREAD_SLAB,
+	CG_MEMORY_PRESSURE,
+	CG_LOAD_BALANCE,
+	CG_CPUSET_FLAGS
+};
+/* What the host's controllers tell; the rest is zero, and lists are empty. */
+struct cg_stats {
+	struct {
+		uint64_t total, user, kernel;                      /* nanoseconds */
+		struct cg_u64s percpu, percpu_user, percpu_kernel; /* nanoseconds; v1 */
+		uint64_t periods, throttled, throttled_ns;
+		struct cg_pressure psi;
+	} cpu;
+	struct {
+		struct cg_u64s cpus, mems; /* v2: those in effect */
+		uint64_t flags[CG_CPUSET_FLAGS];
+		int64_t relax_domain_level;
+	} cpuset;
+	struct {
+		uint64_t cache;                            /* bytes */
+		struct cg_usage memory, swap, kernel, tcp; /* swap: memory and swap together */
+		uint64_t oom, oom_kill;                    /* times, processes */
+		struct cg_counter *raw;                    /* memory.stat, by name */
+		size_t n_raw;
+		struct cg_pressure psi;
+	} memory;
+	struct {
+		uint64_t current, limit, failcnt; /* tasks; limit 0: none; refused forks */
+	} pids;
+	struct {
+		struct cg_io_list bytes, serviced, time_ns, wait_ns, merged, queued;
+		struct cg_pressure psi;
+	} io;
+	struct cg_hugetlb *hugetlb;
+	size_t n_hugetlb;
+};
+/* Reads them into arena memory. A file that isn't there (no such controller, not delegated) is no
+ * failure. */
+int cg_stats(struct cg_group *g, struct arena *a, struct cg_stats *ret_stats, struct err *e);
+
+/* Word of the kernel that it ran out of the group's memory. */
+struct cg_oom {
+	int fd;   /* poll for POLLIN; -1: nothing here can tell */
+	int file; /* v1: memory.oom_control, v2: memory.events */
+	bool v2;
+	uint64_t seen; /* v2: oom_kill as last read */
+};
+#define CG_OOM_INIT                  \
+	{                            \
+		.fd = -1, .file = -1 \
+	}
+/* Success without a memory controller too: fd stays -1. */
+int cg_oom_open(struct cg_group *g, struct cg_oom *ret_oom, struct err *e);
+/* After POLLIN: true when it was an out-of-memory event, not the group's end. */
+bool cg_oom_read(struct cg_oom *o);
+void cg_oom_close(struct cg_oom *o);
 
 /* For `info`: names and versions through libcgroup. Calls fn for each controller. */
 int cg_controllers(void (*fn)(void *arg, const char *name, const char *mountpoint, bool v2),

@@ -91,6 +91,23 @@ uint64_t cg_shares_to_weight(uint64_t shares);
 /* blkio weight (10 to 1000) as io.weight (1 to 10000). */
 uint64_t cg_blkio_to_io_weight(uint64_t weight);
 
+/* --- stats_parse.c: texts of control files (pure). Bad lines are left out. --- */
+/* One number, "max" as the largest. */
+bool cg_parse_u64(const char *text, uint64_t *ret_v);
+/* The number in the line "key number". */
+bool cg_parse_key(const char *text, const char *key, uint64_t *ret_v);
+int cg_parse_flat(struct arena *a, const char *text, struct cg_counter **ret_items, size_t *ret_n);
+/* The column'th of the blank-separated numbers of each line; with lines false, all of them. */
+int cg_parse_columns(struct arena *a, const char *text, bool lines, size_t column,
+		     struct cg_u64s *ret);
+/* "0-2,5", at most 65536 numbers. */
+int cg_parse_list(struct arena *a, const char *text, struct cg_u64s *ret);
+/* Lines "8:0 Read 512"; v2: lines "8:0 rbytes=1 wbytes=2 …" for three keys. */
+int cg_parse_blkio(struct arena *a, const char *text, struct cg_io_list *ret);
+int cg_parse_io_stat(struct arena *a, const char *text, const char *const keys[3],
+		     struct cg_io_list *ret);
+void cg_parse_pressure(const char *text, struct cg_pressure *ret);
+
 /* --- device rules: device_rules.c (pure), device_v1.c, device_bpf.c --- */
 enum { CG_DEV_M = 1, CG_DEV_R = 2, CG_DEV_W = 4, CG_DEV_ALL = 7 };
 #define CG_DEV_ANY (-1)

@@ -28,7 +28,7 @@ struct cli {
 	/* single verbs */
 	bool all, force, quiet, stats, regex, strict;
 	const char *format, *bundle, *file, *user_ns;
-	const char *resources;
+	const char *resources, *interval;
 	struct opt_i64 memory, memory_reservation, memory_swap, kernel_memory, kernel_memory_tcp,
 		pids_limit, cpu_quota, cpu_rt_runtime, cpu_idle;
 	struct opt_u64 cpu_period, cpu_burst, cpu_shares, cpu_rt_period, blkio_weight;
@@ -75,6 +75,9 @@ const struct verb *cli_find_verb(const char *name);
 int opt_parse(const struct opt *opts, bool ordered, struct cli *c, int *argc, char **argv,
 	      struct err *e);
 
+/* duration.c: "5s", "1m30s", "0.5h" as nanoseconds; false when it isn't one or is negative. */
+bool opt_duration(const char *word, uint64_t *ret_ns);
+
 /* help.c, man.c, complete.c: made from the tables, to standard output */
 void help_program(void);
 void help_verb(const struct verb *v);
@@ -96,6 +99,7 @@ int cmd_exec(struct cli *c, struct err *e);
 int cmd_state(struct cli *c, struct err *e);
 int cmd_list(struct cli *c, struct err *e);
 int cmd_ps(struct cli *c, struct err *e);
+int cmd_events(struct cli *c, struct err *e);
 int cmd_update(struct cli *c, struct err *e);
 int cmd_spec(struct cli *c, struct err *e);
 int cmd_features(struct cli *c, struct err *e);

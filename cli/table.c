@@ -50,6 +50,9 @@ static const struct opt ps_opts[] = {
 	{"format", 'f', "FORMAT", OPT_T_STR, AT(format), "table or json (an array of host pids)"}, HELP};
 static const struct opt format_opts[] = {
 	{"format", 'f', "FORMAT", OPT_T_STR, AT(format), "text or json"}, HELP};
+static const struct opt events_opts[] = {
+	{"interval", 0, "DURATION", OPT_T_STR, AT(interval), "time between statistics, such as 500ms or 1m30s (default 5s)"},
+	{"stats", 0, NULL, OPT_T_BOOL, AT(stats), "print statistics once"}, HELP};
 static const struct opt spec_opts[] = {
 	{"bundle", 'b', "DIR", OPT_T_STR, AT(bundle), "where to write config.json (default .)"},
 	{"rootless", 0, NULL, OPT_T_BOOL, AT(spec_rootless), "for an unprivileged user: id maps of the caller"}, HELP};
@@ -114,6 +117,9 @@ const struct verb cli_verbs[] = {
 	{"state", "CONTAINER", "print the state document", NULL, plain_opts, 1, 1, false, false, false, cmd_state},
 	{"list", "", "list containers", NULL, list_opts, 0, 0, false, false, false, cmd_list},
 	{"ps", "CONTAINER [PS-OPTION...]", "list the processes of a container", NULL, ps_opts, 1, -1, true, false, false, cmd_ps},
+	{"events", "CONTAINER", "print statistics and out-of-memory events as JSON lines, until the container ends",
+	 "Each line is an object with type (stats or oom), id and, for stats, data: cpu times in nanoseconds, sizes in bytes.",
+	 events_opts, 1, 1, false, false, false, cmd_events},
 	{"pause", "CONTAINER", "freeze every process", NULL, plain_opts, 1, 1, false, false, false, cmd_pause},
 	{"resume", "CONTAINER", "let a paused container go on", NULL, plain_opts, 1, 1, false, false, false, cmd_resume},
 	{"update", "CONTAINER", "change resource limits", NULL, update_opts, 1, 1, false, false, false, cmd_update},

@@ -8,6 +8,8 @@
 #include "common/err.h"
 #include "runtime/runtime.h"
 
+struct cg_stats;
+struct cg_oom;
 struct rt_container; /* runtime/container.h: id, state, spec, journal of one container */
 
 struct be_ops {
@@ -31,6 +33,11 @@ struct be_ops {
 	int (*update)(struct rt_container *c, const struct spec_resources *r, struct err *e);
 	/* Host pids, malloc'ed. */
 	int (*pids)(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct err *e);
+	/* What it used; all zero where nothing counts it. */
+	int (*stats)(struct rt_container *c, struct arena *a, struct cg_stats *ret_stats,
+		     struct err *e);
+	/* Listens for out-of-memory events; closed by cg_oom_close. */
+	int (*oom)(struct rt_container *c, struct cg_oom *ret_oom, struct err *e);
 	/* Ends and removes all of it, from any partial state. Idempotent. */
 	int (*destroy)(struct rt_container *c, struct err *e);
 };

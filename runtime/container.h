@@ -92,6 +92,7 @@ enum rt_event {
 	RT_EV_RESUME,
 	RT_EV_UPDATE,
 	RT_EV_PIDS,
+	RT_EV_STATS,
 	RT_EV_DELETE,
 	RT_EVENTS
 };
@@ -109,6 +110,18 @@ int rt_hooks(const struct spec_hook_list *l, const char *kind, const struct strb
 	     struct err *e);
 /* poststop: failures are told to env->warn and go on. */
 void rt_hooks_poststop(struct rt_container *c);
+
+/* netdev.c: one interface of a network namespace. */
+struct rt_netdev {
+	char name[16];
+	uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped;
+	uint64_t tx_bytes, tx_packets, tx_errors, tx_dropped;
+};
+/* The text of /proc/PID/net/dev; loopback is left out. Returns how many fit. */
+size_t rt_netdev_parse(const char *text, struct rt_netdev *items, size_t max);
+/* events_json.c: the document of one line of `events`. */
+void rt_stats_json(const char *id, const struct cg_stats *s, const struct rt_netdev *nets,
+		   size_t n_nets, struct strbuf *out);
 
 /* create.c */
 /* Parsed, checked, accepted; nothing made yet. */

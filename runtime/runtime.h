@@ -90,6 +90,15 @@ int rt_update(const struct rt_env *env, const char *id, const struct spec_resour
 	      struct err *e);
 int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *ret_n,
 	    struct err *e);
+struct rt_events {
+	bool once;            /* statistics now, and that is all */
+	uint64_t interval_ns; /* > 0 */
+	/* Takes one JSON document on one line, without its line break. A failure ends rt_events. */
+	int (*line)(void *arg, const char *json, struct err *e);
+	void *arg;
+};
+/* Statistics at each interval and out-of-memory events, until the container ends. */
+int rt_events(const struct rt_env *env, const char *id, const struct rt_events *how, struct err *e);
 /* The plan of a create, without doing it. */
 int rt_explain(const struct rt_env *env, const struct rt_create *how, struct arena *a,
 	       struct plan *ret_plan, struct err *e);

@@ -162,6 +162,34 @@ static int pids(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct 
 	return 0;
 }
 
+/* A container without a group (rootless on v1) is known by its processes alone. */
+static int stats(struct rt_container *c, struct arena *a, struct cg_stats *ret_stats, struct err *e)
+{
+	struct cg_stats s = {0};
+	int rc = c->doc.cgroup ? rt_load_group(c, e) : 0;
+
+	if (rc >= 0 && c->group)
+		rc = cg_stats(c->group, a, &s, e);
+	if (rc < 0)
+		return rc;
+	if (s.pids.current == 0)
+		s.pids.current = 1;
+	*ret_stats = s;
+	return 0;
+}
+
+static int oom(struct rt_container *c, struct cg_oom *ret_oom, struct err *e)
+{
+	struct cg_oom o = CG_OOM_INIT;
+	int rc = c->doc.cgroup ? rt_load_group(c, e) : 0;
+
+	if (rc >= 0 && c->group)
+		rc = cg_oom_open(c->group, &o, e);
+	if (rc >= 0)
+		*ret_oom = o;
+	return rc;
+}
+
 static int destroy(struct rt_container *c, struct err *e)
 {
 	int rc = 0;
@@ -190,5 +218,7 @@ const struct be_ops be_shared = {
 	.pause = pause_container,
 	.update = update,
 	.pids = pids,
+	.stats = stats,
+	.oom = oom,
 	.destroy = destroy,
 };

@@ -37,6 +37,8 @@ static const struct {
 			  "cannot update a container that is {s}"},
 	[RT_EV_PIDS] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED,
 			"container not running"},
+	[RT_EV_STATS] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED,
+			 "container with id {id} is not running"},
 	[RT_EV_DELETE] = {1u << RT_STOPPED,
 			  "cannot delete container \"{id}\" that is not stopped: {s}"},
 };

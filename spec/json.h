@@ -79,6 +79,8 @@ void json_arr_close(struct json_out *o);
 void json_put_str(struct json_out *o, const char *key, const char *v);
 void json_put_i64(struct json_out *o, const char *key, int64_t v);
 void json_put_u64(struct json_out *o, const char *key, uint64_t v);
+/* v hundredths: 1234 is written 12.34. */
+void json_put_hundredths(struct json_out *o, const char *key, uint64_t v);
 void json_put_bool(struct json_out *o, const char *key, bool v);
 void json_put_null(struct json_out *o, const char *key);
 #endif

@@ -94,6 +94,12 @@ void json_put_u64(struct json_out *o, const char *key, uint64_t v)
 	strbuf_printf(o->b, "%" PRIu64, v);
 }
 
+void json_put_hundredths(struct json_out *o, const char *key, uint64_t v)
+{
+	before(o, key);
+	strbuf_printf(o->b, "%" PRIu64 ".%02" PRIu64, v / 100, v % 100);
+}
+
 void json_put_bool(struct json_out *o, const char *key, bool v)
 {
 	before(o, key);
