@@ -17,7 +17,7 @@ enum sync_type {
 	SYNC_BUILT,    /* child → parent: mounts stand, run createRuntime hooks */
 	SYNC_HOOKED,   /* parent → child: hooks ran, go on to createContainer and pivot */
 	SYNC_CONSOLE,  /* child → parent: pty master as SCM_RIGHTS */
-	SYNC_LISTENER, /* child → parent: seccomp notify descriptor as SCM_RIGHTS */
+	SYNC_LISTENER, /* child → parent or `start`: seccomp notify descriptor as SCM_RIGHTS; GO */
 	SYNC_READY,    /* child → parent: all is done but the start */
 	SYNC_START,    /* parent or `start` → child: run the program */
 	SYNC_ERROR,    /* child → parent: failed, see err */

@@ -153,6 +153,7 @@ static int live(struct ns_child_ctx *c, struct err *e)
 		rc = hooks(c, NS_HOOK_START_CONTAINER, e);
 	if (rc < 0)
 		return rc;
+	p.sync = c->sync;
 	ns_caps_resolve(&p.process->capabilities, &p.caps);
 	return ns_process_exec(l->arena, &p, e);
 }

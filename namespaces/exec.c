@@ -121,6 +121,7 @@ static _Noreturn void exec_main(struct joining *j)
 	/* A relative args[0] counts from cwd, which the kernel checks again at the execve. */
 	if (rc >= 0)
 		rc = ns_process_resolve(j->x->arena, &j->p, &e);
+	j->p.sync = j->sync;
 	if (rc >= 0)
 		(void)ns_process_exec(j->x->arena, &j->p, &e);
 	(void)sync_send_error(j->sync, &e);

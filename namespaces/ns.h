@@ -11,8 +11,9 @@
  *   N7  child:   pivot_root, PLAN_ROOT steps           from here no host path is reachable
  *   N8  child:   terminal, args resolved, SYNC_READY
  *   N9  child:   waits for SYNC_START, on the pair or from a `start` (start_fd)
- *   N10 child:   startContainer hooks, PLAN_PROCESS, execve; failure is reported where the START
- *                came from; success is seen as end of file (close-on-exec)
+ *   N10 child:   startContainer hooks, PLAN_PROCESS (a filter that notifies sends SYNC_LISTENER to
+ *                where the START came from, and waits for a SYNC_GO), execve; failure is reported
+ * where the START came from; success is seen as end of file (close-on-exec)
  *
  * Invariants
  *  1. The child never resolves an untrusted path but through common/path.h.
@@ -39,7 +40,7 @@ struct ns_filter {
 	const void *code;
 	unsigned short n;
 	unsigned flags;
-	bool set;
+	bool set, notify; /* notify: loading it makes a listener */
 };
 
 /* All that a launch needs. Filled by the backend; descriptors are borrowed. */
@@ -104,7 +105,8 @@ struct ns_exec {
 	bool wait_go; /* the runtime puts it into a group that the caller chose before SYNC_GO */
 };
 /* Joins every namespace of init that differs from ours, and runs the process. Protocol: GO (when
- * wait_go), CONSOLE (terminal without console_fd), then end of file on success or ERROR. */
+ * wait_go), CONSOLE (terminal without console_fd), LISTENER answered by GO (notify), then
+ * end of file on success or ERROR. */
 int ns_exec_spawn(struct ns_exec *x, struct ns_child *ret_child, struct err *e);
 
 /* What this room can do, for `features` and `info`. Lists end with NULL. */

@@ -4,7 +4,7 @@
  *  1. What needs privilege comes before the identity changes; the filter comes last when
  *     no_new_privs allows it, and right before the capabilities go when it doesn't.
  *  2. Nothing after the filter but what every sane profile allows: execve, and capset and prctl
- *     when no_new_privs is off.
+ *     when no_new_privs is off; sendmsg and recvmsg when the filter notifies.
  *  3. cwd is entered before the identity changes (engines count on folders that only root may
  *     enter), or as the user where root may not (a squashed NFS); it must lie within the root
  *     (CVE-2024-21626).
@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/proc.h"
+#include "common/sync.h"
 #include "common/sys.h"
 
 #include <errno.h>
@@ -260,13 +261,25 @@ static int do_cwd_as_user(struct ns_process *p, struct err *e)
 	return p->cwd_left ? enter_cwd(p->process->cwd, e) : 0;
 }
 
+/* A listener goes to where the START came from, and the program runs only when it is in the right
+ * hands. Its descriptor is left to close-on-exec: fewer calls under the filter. */
+static int load_filter(struct ns_process *p, struct err *e)
+{
+	int rc = ns_filter_load(&p->filter, e);
+
+	if (rc < 0 || !p->filter.notify)
+		return rc;
+	rc = sync_send(p->sync, SYNC_LISTENER, 0, rc, e);
+	return rc < 0 ? rc : sync_expect(p->sync, SYNC_GO, NULL, NULL, e);
+}
+
 static int do_filter_early(struct ns_process *p, struct err *e)
 {
 	if (p->process->no_new_privileges || !p->filter.set)
 		return 0;
 	/* The change of uid left CAP_SYS_ADMIN permitted, not effective. */
 	int rc = p->process->user.uid != 0 ? ns_caps_raise(e) : 0;
-	return rc < 0 ? rc : ns_filter_load(&p->filter, e);
+	return rc < 0 ? rc : load_filter(p, e);
 }
 
 static int do_caps(struct ns_process *p, struct err *e)
@@ -283,7 +296,7 @@ static int do_no_new_privs(struct ns_process *p, struct err *e)
 
 static int do_filter_late(struct ns_process *p, struct err *e)
 {
-	return p->process->no_new_privileges ? ns_filter_load(&p->filter, e) : 0;
+	return p->process->no_new_privileges ? load_filter(p, e) : 0;
 }
 
 /* What explain says of a step; NULL: the spec doesn't ask for it. */

@@ -21,6 +21,7 @@ struct ns_process {
 	struct ns_caps caps;
 	int root;   /* O_PATH of the container's root */
 	int procfs; /* own procfs, or -1 */
+	int sync;   /* where the listener of a filter that notifies goes */
 	unsigned preserve_fds;
 	bool no_new_keyring;
 	uint64_t ignored; /* signals to be reset, by ns_signals_ignored */
@@ -101,6 +102,7 @@ bool ns_filter_cached(struct arena *a, const struct spec_seccomp *s, const char 
 void ns_filter_keep(const struct spec_seccomp *s, const char *cache_dir, const struct ns_filter *f);
 /* Refuses, by pointer, what isn't applied. */
 int ns_filter_accept(const struct spec_seccomp *s, struct err *e);
+/* A filter that notifies: the listener's descriptor; else 0. */
 int ns_filter_load(const struct ns_filter *f, struct err *e);
 
 #endif

@@ -9,6 +9,8 @@
  *  4. Where the default is an errno, a call newer than libseccomp, which no profile can name, fails
  *     with ENOSYS: C libraries then fall back to the older call, and take any other errno for the
  *     call's own.
+ *  5. A filter that notifies hands its listener over by sendmsg and waits by recvmsg: neither may
+ * be notified itself, as nobody could answer yet.
  */
 #include "namespaces/process.h"
 
@@ -44,6 +46,7 @@ static const struct word actions[] = {
 	{"SCMP_ACT_TRACE", SCMP_ACT_TRACE(0)},
 	{"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW},
 	{"SCMP_ACT_LOG", SCMP_ACT_LOG},
+	{"SCMP_ACT_NOTIFY", SCMP_ACT_NOTIFY},
 };
 
 static const struct word operators[] = {
@@ -79,7 +82,7 @@ static const struct word flags[] = {
 	{"SECCOMP_FILTER_FLAG_TSYNC", 0}, /* one thread: nothing to synchronise */
 	{"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
 	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
-	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0}, /* of a listener, and there is none */
+	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -251,14 +254,53 @@ static int compile(struct arena *a, const struct spec_seccomp *s, scmp_filter_ct
 	return rc < 0 ? rc : export(a, ctx, dflt, ret_filter, e);
 }
 
+static bool notifies(const struct spec_seccomp *s)
+{
+	for (size_t i = 0; i < s->syscalls.n; i++)
+		if (str_eq(s->syscalls.items[i].action, "SCMP_ACT_NOTIFY"))
+			return true;
+	return false;
+}
+
+/* (5) */
+static int accept_notified(const struct spec_syscall *c, size_t i, struct err *e)
+{
+	char at[96];
+
+	if (!str_eq(c->action, "SCMP_ACT_NOTIFY"))
+		return 0;
+	for (size_t n = 0; n < c->names.n; n++) {
+		const char *name = c->names.items[n];
+		if (!str_eq(name, "sendmsg") && !str_eq(name, "recvmsg"))
+			continue;
+		snprintf(at, sizeof(at), "/linux/seccomp/syscalls/%zu/names/%zu", i, n);
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, at,
+			       "%s can't be notified: it hands the listener over", name);
+	}
+	return 0;
+}
+
+/* libseccomp and the kernel know of more default actions than can work. */
+static int accept_listener(const struct spec_seccomp *s, struct err *e)
+{
+	int rc = 0;
+
+	if (str_eq(s->default_action, "SCMP_ACT_NOTIFY"))
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/seccomp/defaultAction",
+			       "SCMP_ACT_NOTIFY can't be the default: nobody could answer yet");
+	if (notifies(s) && !(s->listener_path && s->listener_path[0]))
+		return err_set(e, ERR_SPEC, EINVAL, "/linux/seccomp/listenerPath",
+			       "SCMP_ACT_NOTIFY needs it: the socket of who answers");
+	for (size_t i = 0; i < s->syscalls.n && rc == 0; i++)
+		rc = accept_notified(&s->syscalls.items[i], i, e);
+	return rc;
+}
+
 int ns_filter_accept(const struct spec_seccomp *s, struct err *e)
 {
 	uint32_t value;
 	char at[96];
 
-	if (s->listener_path)
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/seccomp/listenerPath",
-			       "seccomp notify isn't supported yet");
 	int rc = action_value(s->default_action, &s->default_errno_ret, &value,
 			      "/linux/seccomp/defaultAction", e);
 	for (size_t i = 0; i < s->syscalls.n && rc == 0; i++) {
@@ -272,7 +314,7 @@ int ns_filter_accept(const struct spec_seccomp *s, struct err *e)
 			rc = err_set(e, ERR_UNSUPPORTED, ENOTSUP, at, "%s isn't supported yet",
 				     s->flags.items[i]);
 	}
-	return rc;
+	return rc < 0 ? rc : accept_listener(s, e);
 }
 
 int ns_filter_compile(struct arena *a, const struct spec_seccomp *s, const char *cache_dir,
@@ -287,6 +329,12 @@ int ns_filter_compile(struct arena *a, const struct spec_seccomp *s, const char 
 	(void)action_value(s->default_action, &s->default_errno_ret, &dflt, "", e);
 	for (size_t i = 0; i < s->flags.n; i++)
 		out.flags |= find(flags, COUNT(flags), s->flags.items[i])->value;
+	out.notify = notifies(s);
+	/* The kernel takes the one flag only with the other, and TSYNC beside neither. */
+	if (out.notify)
+		out.flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	else
+		out.flags &= ~(unsigned)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 	if (ns_filter_cached(a, s, cache_dir, &out)) {
 		*ret_filter = out;
 		return 0;
@@ -309,9 +357,10 @@ int ns_filter_load(const struct ns_filter *f, struct err *e)
 
 	if (!f->set)
 		return 0;
-	if (sys_seccomp(SECCOMP_SET_MODE_FILTER, f->flags, &prog) < 0)
+	int fd = (int)sys_seccomp(SECCOMP_SET_MODE_FILTER, f->flags, &prog);
+	if (fd < 0)
 		return err_sys(e, errno, "/linux/seccomp", "loading the filter");
-	return 0;
+	return f->notify ? fd : 0;
 }
 
 /* What features and info say; made from the tables above. */

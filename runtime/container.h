@@ -83,6 +83,15 @@ void rt_fill_info(const struct rt_container *c, enum rt_status status, struct rt
 void rt_hook_state(const struct rt_container *c, enum rt_status status, pid_t pid,
 		   struct strbuf *out);
 
+/* The containerProcessState of config-linux.md: process `pid` of a container at `status`. */
+void rt_process_state(const struct rt_container *c, enum rt_status status, pid_t pid,
+		      const char *metadata, struct strbuf *out);
+
+/* notify.c: gives the listener of process `pid`'s filter to who listens at listenerPath, then lets
+ * the process, which waits at `sock`, go on. */
+int rt_notify(struct rt_container *c, enum rt_status status, pid_t pid, int listener, int sock,
+	      struct err *e);
+
 /* status.c */
 enum rt_event {
 	RT_EV_START,

@@ -49,27 +49,53 @@ static int start_channel(struct rt_container *c, int *ret_fd, struct err *e)
 	return rc;
 }
 
-/* End of file is success: the program's execve closed the other side. */
-static int start(struct rt_container *c, struct err *e)
+/* Nobody will ever let it go on. */
+static int end_started(struct rt_container *c, int rc)
 {
-	auto_fd sock = -1;
-	struct sync_msg m;
-	int rc = start_channel(c, &sock, e);
+	struct err ignored;
+	auto_fd fd = -1;
 
-	if (rc < 0)
-		return rc;
-	rc = sync_send(sock, SYNC_START, 0, -1, e);
-	if (rc >= 0)
+	if (rt_pidfd(c->doc.pid, c->doc.ticks, &fd, &ignored) >= 0)
+		(void)rt_end(fd, true, &ignored);
+	return rc;
+}
+
+/* Until the end of file; a filter that notifies sends its listener before. */
+static int until_started(struct rt_container *c, int sock, struct err *e)
+{
+	struct sync_msg m;
+	auto_fd listener = -1;
+	int rc = sync_recv(sock, &m, &listener, e);
+
+	if (rc > 0 && m.type == SYNC_LISTENER) {
+		rc = rt_notify(c, RT_CREATED, c->doc.pid, listener, sock, e);
+		if (rc < 0)
+			return end_started(c, rc);
 		rc = sync_recv(sock, &m, NULL, e);
-	/* From here on it is started, or dead. */
-	if (!c->one_shot)
-		(void)unlinkat(c->dir, "start.sock", 0);
+	}
 	if (rc <= 0)
 		return rc;
 	if (m.type != SYNC_ERROR)
 		return err_set(e, ERR_INTERNAL, EPROTO, NULL, "unexpected message at the start");
 	*e = m.err;
 	return -e->code;
+}
+
+/* End of file is success: the program's execve closed the other side. */
+static int start(struct rt_container *c, struct err *e)
+{
+	auto_fd sock = -1;
+	int rc = start_channel(c, &sock, e);
+
+	if (rc < 0)
+		return rc;
+	rc = sync_send(sock, SYNC_START, 0, -1, e);
+	if (rc >= 0)
+		rc = until_started(c, sock, e);
+	/* From here on it is started, or dead. */
+	if (!c->one_shot)
+		(void)unlinkat(c->dir, "start.sock", 0);
+	return rc;
 }
 
 static int not_running(int rc, struct err *e)

@@ -34,6 +34,12 @@ static int until_running(struct joiner *j, struct err *e)
 			*e = m.err;
 			return -e->code;
 		}
+		if (m.type == SYNC_LISTENER) {
+			rc = rt_notify(j->c, RT_RUNNING, j->child.pid, fd, j->child.sync, e);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
 		if (m.type != SYNC_CONSOLE || fd < 0 || j->master >= 0)
 			return err_set(e, ERR_INTERNAL, EPROTO, NULL,
 				       "unexpected message %u from the joining process", m.type);

@@ -254,13 +254,33 @@ static void refusals(void **state)
 				       {.names = LIST("rmdir"), .action = "SCMP_ACT_NOTIFY"}};
 	struct spec_seccomp s = allow_all_but(rules, 2);
 
+	rules[1].names = (struct spec_strings)LIST("rmdir", "sendmsg");
+	s.listener_path = "/run/x";
+	refused(&s, "/linux/seccomp/syscalls/1/names/1");
+	rules[1].action = "SCMP_ACT_NONE";
+	refused(&s, "/linux/seccomp/syscalls/1/action");
+	s.default_action = "SCMP_ACT_NOTIFY";
 	refused(&s, "/linux/seccomp/syscalls/1/action");
 	s.syscalls.n = 1;
+	refused(&s, "/linux/seccomp/defaultAction");
+	s.default_action = "SCMP_ACT_ALLOW";
 	s.flags = (struct spec_strings)LIST("SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_NONE");
 	refused(&s, "/linux/seccomp/flags/1");
-	s.flags.n = 0;
+}
+
+static void notify_flags(void **state)
+{
+	(void)state;
+	auto_arena a = {0};
+	struct spec_syscall rules[] = {{.names = LIST("rmdir"), .action = "SCMP_ACT_NOTIFY"}};
+	struct spec_seccomp s = allow_all_but(rules, 1);
+
+	s.flags = (struct spec_strings)LIST("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
 	s.listener_path = "/run/x";
-	refused(&s, "/linux/seccomp/listenerPath");
+	struct ns_filter f = compile(&a, &s, NULL);
+	assert_true(f.notify);
+	assert_int_equal(f.flags,
+			 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 }
 
 static void flags(void **state)
@@ -395,6 +415,7 @@ int main(void)
 		cmocka_unit_test(several_conditions),
 		cmocka_unit_test(architectures),
 		cmocka_unit_test(refusals),
+		cmocka_unit_test(notify_flags),
 		cmocka_unit_test(flags),
 		cmocka_unit_test(loaded_by_a_child),
 		cmocka_unit_test(cache),

@@ -1,0 +1,103 @@
+/*
+ * notifier: an agent of seccomp's user notifications.
+ *
+ *   notifier SOCKET FILE ERRNO
+ *
+ * Listens on SOCKET. Of every connection it takes one state document, which is
+ * appended to FILE as a line, and one listener; every notified call fails with
+ * ERRNO from then on, or with 0 returns 4242 without being made.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define TEXT_MAX 65536
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "notifier: %s: %s\n", what, strerror(errno));
+	return 1;
+}
+
+/* The document ends where the connection does. */
+static int receive(int s, int out)
+{
+	union {
+		char b[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	static char text[TEXT_MAX];
+	struct iovec v = {text, sizeof(text)};
+	struct msghdr m = {.msg_iov = &v,
+			   .msg_iovlen = 1,
+			   .msg_control = control.b,
+			   .msg_controllen = sizeof(control.b)};
+	ssize_t n = recvmsg(s, &m, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int fd = -1;
+
+	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -1;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	for (; n > 0; n = read(s, text, sizeof(text)))
+		if (write(out, text, (size_t)n) != n)
+			return -1;
+	return write(out, "\n", 1) == 1 ? fd : -1;
+}
+
+static int serve(int listener, int error)
+{
+	for (;;) {
+		struct seccomp_notif call;
+		struct seccomp_notif_resp answer;
+
+		memset(&call, 0, sizeof(call));
+		memset(&answer, 0, sizeof(answer));
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0) {
+			if (errno == EINTR || errno == ENOENT)
+				continue;
+			return fail("receiving a call");
+		}
+		answer.id = call.id;
+		answer.error = -error;
+		answer.val = error ? 0 : 4242;
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) < 0 && errno != ENOENT)
+			return fail("answering a call");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	if (argc != 4 || strlen(argv[1]) >= sizeof(a.sun_path)) {
+		fprintf(stderr, "usage: notifier SOCKET FILE ERRNO\n");
+		return 2;
+	}
+	strcpy(a.sun_path, argv[1]);
+	int out = open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int l = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (out < 0 || l < 0 || bind(l, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(l, 4) < 0)
+		return fail(argv[1]);
+	(void)signal(SIGCHLD, SIG_IGN);
+	for (int s; (s = accept4(l, NULL, NULL, SOCK_CLOEXEC)) >= 0; close(s)) {
+		int listener = receive(s, out);
+		if (listener < 0)
+			return fail("no descriptor came");
+		if (fork() == 0) {
+			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+			return serve(listener, atoi(argv[3]));
+		}
+		close(listener);
+	}
+	return fail("accept");
+}
