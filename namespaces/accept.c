@@ -38,10 +38,6 @@ static int accept_linux(const struct spec_linux *l, struct err *e)
 {
 	if (l->intel_rdt.set)
 		return refuse(e, "/linux/intelRdt", "resctrl isn't supported yet");
-	if (l->mount_label && l->mount_label[0])
-		return refuse(e, "/linux/mountLabel",
-			      ns_label_selinux() ? "SELinux labels of mounts aren't applied yet"
-						 : "SELinux isn't enabled on this host");
 	if (l->personality.flags.n)
 		return refuse(e, "/linux/personality/flags", "no flags are defined by the spec");
 	return l->seccomp.set ? ns_filter_accept(&l->seccomp, e) : 0;

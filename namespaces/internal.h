@@ -69,6 +69,7 @@ struct ns_mount_opts {
 	bool bind, rbind, remount, tmpcopyup, idmap, idmap_rec;
 	const char **fs; /* what is left for the file system: "size=64k", "hidepid=2" */
 	size_t n_fs;
+	const char *label; /* SELinux label of the file system, or NULL */
 };
 /* MS_* of a propagation word ("rslave"), 0: none. */
 uint64_t ns_propagation(const char *word, bool *ret_recursive);

@@ -2,11 +2,13 @@
  *
  * Both are set for the next execve by a write to /proc/self/attr, through our
  * own procfs. A host without the module refuses the property at create: a label
- * that isn't enforced would be a wall that isn't there.
+ * that isn't enforced would be a wall that isn't there. The label of mounts is
+ * no wall by itself: without SELinux there is nothing that it could apply to.
  */
 #include "namespaces/process.h"
 
 #include "common/proc.h"
+#include "common/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +35,23 @@ static bool apparmor(void)
 	if (fd >= 0)
 		close(fd);
 	return ok;
+}
+
+const char *ns_label_mount(const char *label, const char *type, const struct ns_mount_opts *o)
+{
+	/* The policy labels the files of these one by one. */
+	static const char *const kernels_own[] = {"proc", "sysfs", "cgroup", "cgroup2", "mqueue"};
+
+	if (!has(label))
+		return NULL;
+	for (size_t i = 0; i < sizeof(kernels_own) / sizeof(kernels_own[0]); i++)
+		if (str_eq(kernels_own[i], type))
+			return NULL;
+	/* An engine that said it for one mount means it. */
+	for (size_t i = 0; i < o->n_fs; i++)
+		if (strncmp(o->fs[i], "context=", strlen("context=")) == 0)
+			return NULL;
+	return label;
 }
 
 int ns_label_accept(const struct spec_process *p, const char *pointer, struct err *e)

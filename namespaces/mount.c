@@ -9,7 +9,7 @@
  *     then, because a link may lead there, by what the opened destination is.
  *  4. Attributes are set before a mount is attached.
  */
-#include "namespaces/internal.h"
+#include "namespaces/process.h"
 
 #include "common/fd.h"
 #include "common/path.h"
@@ -195,6 +195,8 @@ int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts
 		/* An instance of its own is all that there is since Linux 4.7. */
 		if (!str_eq(o->fs[i], "newinstance"))
 			rc = set_option(fs, o->fs[i], e);
+	if (rc >= 0 && o->label && fsconfig(fs, FSCONFIG_SET_STRING, "context", o->label, 0) < 0)
+		rc = err_sys(e, errno, "/linux/mountLabel", "label \"%s\"", o->label);
 	if (rc < 0)
 		return rc;
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
@@ -228,7 +230,11 @@ static int clone_host_sys(const struct ns_mount_opts *asked, struct err *e)
 
 static int mount_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct err *e)
 {
-	int tree = ns_fs_mount(ms->m->type, ms->m->source, &ms->opts, e);
+	struct ns_mount_opts o = ms->opts;
+
+	if (ns_label_selinux())
+		o.label = ns_label_mount(c->spec->linux_.mount_label, ms->m->type, &o);
+	int tree = ns_fs_mount(ms->m->type, ms->m->source, &o, e);
 
 	if (tree == -EPERM && is_type(ms, "sysfs") && ns_has_user(c->spec))
 		return clone_host_sys(&ms->opts, e);

@@ -66,6 +66,8 @@ int ns_memory_policy(const struct spec_memory_policy *m, struct err *e);
 
 /* label.c */
 bool ns_label_selinux(void);
+/* The label that a new file system gets where there is SELinux; NULL: none. */
+const char *ns_label_mount(const char *label, const char *type, const struct ns_mount_opts *o);
 int ns_label_accept(const struct spec_process *p, const char *pointer, struct err *e);
 bool ns_label_wanted(const struct spec_process *p);
 int ns_label_apply(int procfs, const struct spec_process *p, struct err *e);

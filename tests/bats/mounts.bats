@@ -159,3 +159,11 @@ info() { sh_args "grep ' $1 ' /proc/self/mountinfo"; go; ok; }
 	fi
 	is 1000:1000
 }
+
+@test "a label of mounts says nothing without SELinux" {
+	[ ! -e /sys/fs/selinux/enforce ] || skip "this host has SELinux"
+	cfg '.linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"'
+	args echo in
+	go
+	is in
+}
