@@ -13,7 +13,7 @@
  *   N9  child:   waits for SYNC_START, on the pair or from a `start` (start_fd)
  *   N10 child:   startContainer hooks, PLAN_PROCESS (a filter that notifies sends SYNC_LISTENER to
  *                where the START came from, and waits for a SYNC_GO), execve; failure is reported
- * where the START came from; success is seen as end of file (close-on-exec)
+ *                where the START came from; success is seen as end of file (close-on-exec)
  *
  * Invariants
  *  1. The child never resolves an untrusted path but through common/path.h.

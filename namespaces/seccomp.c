@@ -10,7 +10,7 @@
  *     with ENOSYS: C libraries then fall back to the older call, and take any other errno for the
  *     call's own.
  *  5. A filter that notifies hands its listener over by sendmsg and waits by recvmsg: neither may
- * be notified itself, as nobody could answer yet.
+ *     be notified itself, as nobody could answer yet.
  */
 #include "namespaces/process.h"
 
