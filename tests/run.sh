@@ -16,7 +16,7 @@ export RINGFENCE=${RINGFENCE:-$PWD/ringfence}
 # No test may take longer; one that hangs fails.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-60}
 
-all="lint unit asan bats-hybrid bats-v1 bats-v2 bats-asan host-vm"
+all="lint unit asan bats-hybrid bats-v1 differential bats-v2 bats-asan host-vm"
 asan_files="lifecycle.bats bad-config.bats spec.bats"
 
 # The programs of a folder, one after the other, as one stream of TAP.
@@ -63,6 +63,10 @@ part() {
 	bats-hybrid | bats-v1 | bats-v2)
 		# shellcheck disable=SC2086 # a list of words
 		bats_in "${1#bats-}" ${FILES:-}
+		;;
+	differential)
+		# Both peers start in this view.
+		tests/views/run.sh v1 bats --tap tests/differential/*.bats 2>&1
 		;;
 	bats-asan)
 		make --no-print-directory asan-build >"$results/asan.build" 2>&1 || build_failed asan
