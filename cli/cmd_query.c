@@ -49,26 +49,41 @@ static void list_json(const struct rt_info *items, size_t n)
 	printf("%s\n", out.s ? out.s : "");
 }
 
+#define LIST_COLUMNS 6
+
+static void list_row(const int *widths, const char *const *cells)
+{
+	for (int k = 0; k < LIST_COLUMNS - 1; k++)
+		printf("%-*s", widths[k], cells[k] ? cells[k] : "");
+	printf("%s\n", cells[LIST_COLUMNS - 1] ? cells[LIST_COLUMNS - 1] : "");
+}
+
+/* Columns are at least 12 wide, with three blanks between, as scripts know them from runc. */
 static void list_table(const struct rt_info *items, size_t n)
 {
-	int w[6] = {2, 3, 6, 6, 7, 5};
-	const char *head[6] = {"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"};
+	static const char *const head[LIST_COLUMNS] = {"ID",     "PID",     "STATUS",
+						       "BUNDLE", "CREATED", "OWNER"};
+	int widths[LIST_COLUMNS] = {12, 12, 12, 12, 12, 12};
 
 	for (size_t i = 0; i < n; i++) {
-		const char *cells[6] = {items[i].id,     "0000000",        "creating",
-					items[i].bundle, items[i].created, items[i].owner};
-		for (int k = 0; k < 6; k++)
-			if (cells[k] && (int)strlen(cells[k]) > w[k])
-				w[k] = (int)strlen(cells[k]);
+		const char *wide[LIST_COLUMNS] = {
+			[0] = items[i].id, [3] = items[i].bundle, [4] = items[i].created};
+		for (int k = 0; k < LIST_COLUMNS; k++)
+			if (wide[k] && (int)strlen(wide[k]) + 3 > widths[k])
+				widths[k] = (int)strlen(wide[k]) + 3;
 	}
-	printf("%-*s  %-*s  %-*s  %-*s  %-*s  %s\n", w[0], head[0], w[1], head[1], w[2], head[2],
-	       w[3], head[3], w[4], head[4], head[5]);
-	for (size_t i = 0; i < n; i++)
-		printf("%-*s  %-*d  %-*s  %-*s  %-*s  %s\n", w[0], items[i].id, w[1],
-		       (int)items[i].pid, w[2], rt_status_word(items[i].status), w[3],
-		       items[i].bundle ? items[i].bundle : "", w[4],
-		       items[i].created ? items[i].created : "",
-		       items[i].owner ? items[i].owner : "");
+	list_row(widths, head);
+	for (size_t i = 0; i < n; i++) {
+		char pid[16];
+		snprintf(pid, sizeof(pid), "%d", (int)items[i].pid);
+		const char *cells[LIST_COLUMNS] = {items[i].id,
+						   pid,
+						   rt_status_word(items[i].status),
+						   items[i].bundle,
+						   items[i].created,
+						   items[i].owner};
+		list_row(widths, cells);
+	}
 }
 
 int cmd_list(struct cli *c, struct err *e)

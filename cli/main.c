@@ -129,7 +129,7 @@ static int dispatch(struct cli *c, char **all, struct err *e)
 		return cmd_version(c, e);
 	if (c->argc == 0) {
 		help_program();
-		return c->help ? 0 : 1;
+		return 0;
 	}
 	if (c->help) {
 		help_program();
