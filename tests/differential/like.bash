@@ -87,6 +87,8 @@ observe() {
 	for f in "$id" "$id-2"; do
 		[ ! -e "$T/root-$who/$f" ] || rt delete --force "$f" </dev/null >/dev/null 2>&1 3>&- || true
 	done
+	# crun 1.8 leaves a plain directory where the v2 tree would be mounted.
+	rmdir "/sys/fs/cgroup/unified/$id" 2>/dev/null || true
 	rm -rf "$T/w"
 }
 
