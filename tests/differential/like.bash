@@ -87,8 +87,8 @@ observe() {
 	for f in "$id" "$id-2"; do
 		[ ! -e "$T/root-$who/$f" ] || rt delete --force "$f" </dev/null >/dev/null 2>&1 3>&- || true
 	done
-	# crun 1.8 leaves a plain directory where the v2 tree would be mounted.
-	rmdir "/sys/fs/cgroup/unified/$id" 2>/dev/null || true
+	# crun 1.8 leaves plain files where the v2 tree would be mounted.
+	mountpoint -q /sys/fs/cgroup/unified || rm -rf --one-file-system "/sys/fs/cgroup/unified/$id"
 	rm -rf "$T/w"
 }
 
