@@ -490,25 +490,6 @@ bool ns_process_needs_procfs(const struct spec_process *p)
 	return p->oom_score_adj.set || ns_label_wanted(p);
 }
 
-/* HOME from the container's passwd when the spec gives none, as login(1) would. */
-int ns_process_env(struct arena *a, struct ns_process *p, struct err *e)
-{
-	const struct spec_strings *env = &p->process->env;
-	bool home = false;
-
-	p->env = arena_array(a, env->n + 2, sizeof(*p->env));
-	if (!p->env)
-		return err_sys(e, ENOMEM, NULL, "building the environment");
-	for (size_t i = 0; i < env->n; i++) {
-		p->env[i] = env->items[i];
-		home = home || strncmp(env->items[i], "HOME=", 5) == 0;
-	}
-	if (!home)
-		p->env[env->n] =
-			arena_printf(a, "HOME=%s", ns_user_home(a, p->root, p->process->user.uid));
-	return 0;
-}
-
 /* 0, 1, 2 and the preserved ones reach the program, nothing else (ns.h invariant 2). */
 static int leave_fds(const struct ns_process *p, struct err *e)
 {

@@ -30,7 +30,7 @@ static int by_number(const char *word)
 {
 	uint64_t v;
 
-	return str_to_u64(word, &v) && v >= 1 && v <= RT_LAST ? (int)v : -1;
+	return str_to_u64(word, &v) && v <= RT_LAST ? (int)v : -1;
 }
 
 /* "+1" or "-1", or nothing. */

@@ -69,16 +69,42 @@ static void env(void **state)
 	struct err e = {0};
 
 	assert_int_equal(ns_process_env(&a, &p, &e), 0);
-	assert_string_equal(p.env[0], "A=1");
-	assert_string_equal(p.env[1], "HOME=/x");
-	assert_string_equal(p.env[2], "A=2");
-	assert_null(p.env[3]);
+	assert_string_equal(p.env[0], "HOME=/x");
+	assert_string_equal(p.env[1], "A=2");
+	assert_null(p.env[2]);
 	/* No HOME and no passwd. HOMER isn't HOME. */
 	sp.env = (struct spec_strings)LIST("HOMER=1");
 	assert_int_equal(ns_process_env(&a, &p, &e), 0);
 	assert_string_equal(p.env[0], "HOMER=1");
 	assert_string_equal(p.env[1], "HOME=/");
 	assert_null(p.env[2]);
+}
+
+/* Names that share a beginning, an empty value, and very many. */
+static void env_doubles(void **state)
+{
+	(void)state;
+	auto_arena a = {0};
+	struct spec_process sp = {
+		.env = LIST("AB=1", "A=1", "A=", "HOME=/a", "B=A=2", "HOME=/b", "AB=3")};
+	struct ns_process p = {.process = &sp, .root = -1};
+	struct err e = {0};
+	static const char *many[20000];
+
+	assert_int_equal(ns_process_env(&a, &p, &e), 0);
+	assert_string_equal(p.env[0], "A=");
+	assert_string_equal(p.env[1], "B=A=2");
+	assert_string_equal(p.env[2], "HOME=/b");
+	assert_string_equal(p.env[3], "AB=3");
+	assert_null(p.env[4]);
+	for (size_t i = 0; i < 20000; i++)
+		many[i] = arena_printf(&a, "V%zu=%zu", i % 10000, i);
+	sp.env = (struct spec_strings){many, 20000};
+	assert_int_equal(ns_process_env(&a, &p, &e), 0);
+	assert_string_equal(p.env[0], "V0=10000");
+	assert_string_equal(p.env[9999], "V9999=19999");
+	assert_string_equal(p.env[10000], "HOME=/");
+	assert_null(p.env[10001]);
 }
 
 static int resolve(const char *name, const char *path, const char *cwd, struct err *e, char *ret)
@@ -188,8 +214,9 @@ static void signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(env),   cmocka_unit_test(program), cmocka_unit_test(no_program),
-		cmocka_unit_test(lists), cmocka_unit_test(signals),
+		cmocka_unit_test(env),     cmocka_unit_test(env_doubles),
+		cmocka_unit_test(program), cmocka_unit_test(no_program),
+		cmocka_unit_test(lists),   cmocka_unit_test(signals),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
