@@ -250,14 +250,21 @@ static bool enable_text(const char *list, char *buf, size_t size)
 	return true;
 }
 
+static bool enable_all(const char *dir, const char *all)
+{
+	char text[1024];
+
+	return enable_text(all, text, sizeof(text)) &&
+	       cg_write(dir, "cgroup.subtree_control", text) == 0;
+}
+
 /* In one directory: all in one write; if the kernel won't, one by one, and only what is needed has
  * to work. */
 static int enable_in(const char *dir, const char *all, const char *need)
 {
-	char text[1024], word[64];
+	char word[64];
 
-	if (enable_text(all, text, sizeof(text)) &&
-	    cg_write(dir, "cgroup.subtree_control", text) == 0)
+	if (enable_all(dir, all))
 		return 0;
 	for (const char *p = all; *p;) {
 		size_t len = strcspn(p, ",");
@@ -318,6 +325,11 @@ int cg_group_enable(struct cg_group *g, const char *need, const char *pointer, s
 	const char *dir = cg_full_of(g)->dirs[v2];
 	if (strlen(dir) >= sizeof(path) ||
 	    (!cg_full_of(g)->v2_parent_new && has_all(dir, h->controllers)))
+		return 0;
+	strcpy(path, dir);
+	/* The parent has them all, where a container was made below the tree's top before. */
+	*strrchr(path, '/') = '\0';
+	if (enable_all(path, h->controllers))
 		return 0;
 	strcpy(path, dir);
 	/* From the mount point down to the group's parent. */

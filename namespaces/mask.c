@@ -9,6 +9,7 @@
 
 #include "common/fd.h"
 #include "common/path.h"
+#include "common/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,8 +68,10 @@ static int mask_dir(struct ns_child_ctx *c, int target, struct err *e)
 							    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
 
 	if (c->mask < 0) {
-		c->mask = ns_fs_mount("tmpfs", NULL, &sealed, e);
-		return c->mask < 0 ? c->mask : attach(c->mask, target, e);
+		auto_fd mask = ns_fs_mount("tmpfs", NULL, &sealed, e);
+		int rc = mask < 0 ? mask : attach(mask, target, e);
+		c->mask = rc < 0 ? -1 : take_fd(&mask);
+		return rc;
 	}
 	auto_fd tree = clone_of(c->mask, 0, e);
 	return tree < 0 ? tree : attach(tree, target, e);
@@ -86,17 +89,33 @@ static int open_if_there(struct ns_child_ctx *c, const char *path, int *ret_fd, 
 	return 1;
 }
 
+/* Of the paths that engines mask, those that are directories. A guess: the kernel refuses to mount
+ * on the other kind, and tells so by EINVAL or ENOTDIR. */
+static bool looks_like_dir(const char *path)
+{
+	static const char *const dirs[] = {"/proc/acpi", "/proc/asound", "/proc/scsi",
+					   "/sys/firmware", "/sys/devices/virtual/powercap"};
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (str_eq(dirs[i], path))
+			return true;
+	return false;
+}
+
 static int run_mask(const struct plan_step *s, void *ctx, struct err *e)
 {
 	auto_fd target = -1;
-	struct stat st;
+	bool dir = looks_like_dir(s->arg);
 	int rc = open_if_there(ctx, s->arg, &target, e);
 
 	if (rc <= 0)
 		return rc;
-	if (fstat(target, &st) < 0)
-		return err_sys(e, errno, NULL, "looking at it");
-	return S_ISDIR(st.st_mode) ? mask_dir(ctx, target, e) : mask_file(ctx, target, e);
+	rc = dir ? mask_dir(ctx, target, e) : mask_file(ctx, target, e);
+	if (rc == -EINVAL || rc == -ENOTDIR) {
+		err_clear(e);
+		rc = dir ? mask_file(ctx, target, e) : mask_dir(ctx, target, e);
+	}
+	return rc;
 }
 
 static int run_readonly(const struct plan_step *s, void *ctx, struct err *e)

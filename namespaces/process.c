@@ -235,10 +235,11 @@ static int enter_cwd(const char *cwd, struct err *e)
 {
 	char at[PATH_MAX];
 
+	/* There we are, since the root was entered or its namespace joined. */
+	if (strcmp(cwd, "/") == 0)
+		return 0;
 	if (chdir(cwd) < 0)
 		return err_sys(e, errno, NULL, "changing to the working directory %s", cwd);
-	if (strcmp(cwd, "/") == 0) /* that is the root itself */
-		return 0;
 	if (syscall(SYS_getcwd, at, sizeof(at)) < 0 || at[0] != '/')
 		return err_set(e, ERR_EXEC, EXDEV, NULL,
 			       "the working directory %s lies outside the container's root", cwd);

@@ -2,9 +2,9 @@
 # the command line: options in every spelling, help, messages, logs.
 load helpers
 
-@test "no verb, an unknown verb and an unknown option are errors with a hint" {
-	run "$RINGFENCE"
-	! ours || [ "$status" -ne 0 ]
+@test "no verb prints help; an unknown verb and an unknown option are errors with a hint" {
+	run -0 "$RINGFENCE"
+	has Verbs:
 	run rf no-such-verb
 	[ "$status" -ne 0 ]
 	! ours || has no-such-verb
