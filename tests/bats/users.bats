@@ -66,3 +66,18 @@ load helpers
 	ionice -p "$(pid)" | grep -q idle
 	down
 }
+
+@test "personality, memory policy and CPUs of exec" {
+	cfg '.linux.personality = {domain: "LINUX32"} | .linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}'
+	sh_args 'uname -m; [ ! -e /proc/self/numa_maps ] || grep -vc " bind:0" /proc/self/numa_maps'
+	go
+	case $output in i686 | i686$'\n'0) ;; *) echo "got: $output" && return 1 ;; esac
+	cfg '.linux.memoryPolicy = {mode: "MPOL_NONE"}'
+	go
+	refused /linux/memoryPolicy/mode
+	cfg 'del(.linux.memoryPolicy) | .process.execCPUAffinity = {final: "0"}'
+	up
+	run rf exec "$id" grep Cpus_allowed_list /proc/self/status
+	is $'Cpus_allowed_list:\t0'
+	down
+}
