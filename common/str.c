@@ -163,3 +163,12 @@ bool str_to_i64(const char *s, int64_t *ret_v)
 	*ret_v = negative ? (int64_t)(0 - v) : (int64_t)v;
 	return true;
 }
+
+uint64_t str_hash(const char *s, size_t n)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)s[i]) * 0x100000001b3u;
+	return h;
+}

@@ -45,5 +45,7 @@ bool str_starts(const char *s, const char *prefix);
 /* Whole-string decimal; false on sign, blanks, overflow, rest. */
 bool str_to_u64(const char *s, uint64_t *ret_v);
 bool str_to_i64(const char *s, int64_t *ret_v);
+/* FNV-1a: for tables and names, no proof against anybody. */
+uint64_t str_hash(const char *s, size_t n);
 
 #endif

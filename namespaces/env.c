@@ -5,6 +5,8 @@
  */
 #include "namespaces/process.h"
 
+#include "common/str.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -19,20 +21,10 @@ static size_t name_len(const char *var)
 	return strcspn(var, "=");
 }
 
-/* FNV-1a */
-static size_t hash(const char *s, size_t n)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)s[i]) * 0x100000001b3u;
-	return (size_t)(h ^ h >> 32);
-}
-
 /* True when the variable's name wasn't there yet. */
 static bool add(struct names *n, const char *var)
 {
-	size_t len = name_len(var), i = hash(var, len) & (n->size - 1);
+	size_t len = name_len(var), i = (size_t)str_hash(var, len) & (n->size - 1);
 
 	for (; n->slots[i]; i = (i + 1) & (n->size - 1))
 		if (name_len(n->slots[i]) == len && memcmp(n->slots[i], var, len) == 0)

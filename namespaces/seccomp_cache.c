@@ -64,14 +64,10 @@ static void make_key(struct strbuf *b, const struct spec_seccomp *s)
 		add_syscall(b, &s->syscalls.items[i]);
 }
 
-/* FNV-1a: a name, not a proof (1). */
+/* A name, not a proof (1). */
 static void file_name(const struct strbuf *key, char *ret_name, size_t size)
 {
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < key->len; i++)
-		h = (h ^ (unsigned char)key->s[i]) * 0x100000001b3u;
-	snprintf(ret_name, size, "seccomp-%016" PRIx64, h);
+	snprintf(ret_name, size, "seccomp-%016" PRIx64, str_hash(key->s, key->len));
 }
 
 static int open_dir(const char *cache_dir)

@@ -110,7 +110,8 @@ int rt_lint(const struct rt_env *env, const struct rt_create *how, struct spec_f
 int rt_features(struct strbuf *out, struct err *e);
 /* The state document of runtime.md, with runc's extras (rootfs, created, owner). */
 void rt_state_json(const struct rt_info *info, bool pretty, struct strbuf *out);
-/* Name or number ("0": only ask whether it could be sent; "TERM", "SIGTERM", "15", "RTMIN+1") → number, -1 when unknown. */
+/* Name or number ("0": only ask whether it could be sent; "TERM", "SIGTERM", "15", "RTMIN+1") →
+ * number, -1 when unknown. */
 int rt_signal_number(const char *word);
 
 #endif

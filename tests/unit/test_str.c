@@ -162,6 +162,15 @@ static void taken(void **state)
 	str_cleanup(&t);
 }
 
+/* The values that the algorithm's authors publish. */
+static void hashes(void **state)
+{
+	(void)state;
+	assert_true(str_hash("", 0) == 0xcbf29ce484222325u);
+	assert_true(str_hash("a", 1) == 0xaf63dc4c8601ec8cu);
+	assert_true(str_hash("foobar", 6) == 0x85944171f73967e8u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +178,7 @@ int main(void)
 		cmocka_unit_test(failure_sticks), cmocka_unit_test(json),
 		cmocka_unit_test(compares),       cmocka_unit_test(unsigned_numbers),
 		cmocka_unit_test(signed_numbers), cmocka_unit_test(taken),
+		cmocka_unit_test(hashes),
 	};
 
 	return cmocka_run_group_tests_name("str", tests, NULL, NULL);
