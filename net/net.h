@@ -1,11 +1,11 @@
-/* net/net.h: network links, through libnl-route (the only user of it). */
+/* net/net.h: network links. */
 #ifndef RF_NET_NET_H
 #define RF_NET_NET_H
 
 #include "common/err.h"
 #include "spec/spec.h"
 
-/* Brings the loopback device of the caller's network namespace up (rtnetlink(7)). */
+/* Brings the loopback device of the caller's network namespace up (netdevice(7)). */
 int net_loopback_up(struct err *e);
 /* Refuses linux.netDevices by pointer until they are applied. */
 int net_accept(const struct spec *s, struct err *e);
