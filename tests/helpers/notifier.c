@@ -6,16 +6,19 @@
  * Listens on SOCKET. Of every connection it takes one state document, which is
  * appended to FILE as a line, and one listener; every notified call fails with
  * ERRNO from then on, or with 0 returns 4242 without being made.
+ *
+ * A listener has a thread, not a process, of its own: who kills the agent has
+ * killed all of it, and nobody holds SOCKET open any longer.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
-#include <signal.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -54,8 +57,12 @@ static int receive(int s, int out)
 	return write(out, "\n", 1) == 1 ? fd : -1;
 }
 
-static int serve(int listener, int error)
+static int error_of_all;
+
+static void *serve(void *arg)
 {
+	int listener = (int)(intptr_t)arg;
+
 	for (;;) {
 		struct seccomp_notif call;
 		struct seccomp_notif_resp answer;
@@ -65,13 +72,16 @@ static int serve(int listener, int error)
 		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0) {
 			if (errno == EINTR || errno == ENOENT)
 				continue;
-			return fail("receiving a call");
+			(void)fail("receiving a call");
+			return NULL;
 		}
 		answer.id = call.id;
-		answer.error = -error;
-		answer.val = error ? 0 : 4242;
-		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) < 0 && errno != ENOENT)
-			return fail("answering a call");
+		answer.error = -error_of_all;
+		answer.val = error_of_all ? 0 : 4242;
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) < 0 && errno != ENOENT) {
+			(void)fail("answering a call");
+			return NULL;
+		}
 	}
 }
 
@@ -88,16 +98,16 @@ int main(int argc, char **argv)
 	int l = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (out < 0 || l < 0 || bind(l, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(l, 4) < 0)
 		return fail(argv[1]);
-	(void)signal(SIGCHLD, SIG_IGN);
+	error_of_all = atoi(argv[3]);
 	for (int s; (s = accept4(l, NULL, NULL, SOCK_CLOEXEC)) >= 0; close(s)) {
 		int listener = receive(s, out);
+		pthread_t t;
+
 		if (listener < 0)
 			return fail("no descriptor came");
-		if (fork() == 0) {
-			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-			return serve(listener, atoi(argv[3]));
-		}
-		close(listener);
+		errno = pthread_create(&t, NULL, serve, (void *)(intptr_t)listener);
+		if (errno)
+			return fail("a thread for the listener");
 	}
 	return fail("accept");
 }
