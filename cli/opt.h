@@ -87,6 +87,9 @@ int cli_completion(const char *shell);
 /* selfguard.c: goes on in a copy of this program that no guest can write to (CVE-2019-5736). */
 int cli_self_guard(char **argv, struct err *e);
 
+/* entry.c: true when the program's first instructions found that it is such a copy. */
+extern bool cli_guarded;
+
 /* cmd_*.c: each returns the exit code, or a negative errno with the error set */
 int cmd_create(struct cli *c, struct err *e);
 int cmd_run(struct cli *c, struct err *e);

@@ -7,10 +7,7 @@
  * there already is read from the mount itself, not from a variable that a
  * caller could set. Without the right to mount, a sealed memory copy does it.
  *
- * A constructor does it before the libraries' own ones: the second start of the
- * program should be all that it costs. It only looks for the word of a guarded
- * verb, for which anything else by that name is harmless; trouble is left to
- * cli_self_guard, which is called where errors can be told.
+ * Usually that has happened before main (cli/entry.c); here are the other ways, and the words.
  */
 #include "cli/opt.h"
 
@@ -20,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
@@ -75,26 +71,9 @@ static int sealed_copy(void)
 	return take_fd(&copy);
 }
 
-static bool safe;
-
-/* First of all constructors that a program may have (GCC's manual: up to 100 is the system's). The
- * C library hands them the arguments of main. */
-__attribute__((constructor(101))) static void guard_early(int argc, char **argv)
-{
-	static const char *const verbs[] = {"create", "run", "exec", "restore"};
-	struct err ignored = {0};
-
-	for (int i = 1; i < argc; i++)
-		for (size_t v = 0; v < sizeof(verbs) / sizeof(verbs[0]); v++)
-			if (strcmp(argv[i], verbs[v]) == 0) {
-				safe = cli_self_guard(argv, &ignored) == 0;
-				return;
-			}
-}
-
 int cli_self_guard(char **argv, struct err *e)
 {
-	if (safe || safe_already())
+	if (cli_guarded || safe_already())
 		return 0;
 	auto_fd fd = readonly_clone();
 	if (fd < 0)
