@@ -38,10 +38,14 @@ struct rt_container {
 	struct strbuf said; /* the journal of a container that this process makes */
 	struct st_doc doc;
 	bool has_doc;  /* state.json was there */
-	bool one_shot; /* run: START goes over the pair, no socket is made */
+	/* run: START goes over the pair, no socket is made, and it goes before the process is READY,
+	 * which then needn't wake us to go on. `born` makes everything that must stand by then. */
+	bool one_shot;
+	int (*born)(struct rt_container *c, struct err *e);
 	bool rootless;
 	bool locked, destroyed;
 	const char *pid_file;  /* absolute: we change the directory meanwhile; NULL: none */
+	bool pid_written;
 	unsigned preserve_fds; /* what rt_preserve_fds found */
 	struct spec *spec;
 	const char *config; /* text of config.json */
@@ -136,6 +140,8 @@ void rt_stats_json(const char *id, const struct cg_stats *s, const struct rt_net
 /* Parsed, checked, accepted; nothing made yet. */
 int rt_prepare(struct rt_container *c, const struct rt_create *how, struct err *e);
 int rt_make(struct rt_container *c, const struct rt_create *how, struct err *e);
+/* state.json and the pid file: from here on it is a container. */
+int rt_commit(struct rt_container *c, struct err *e);
 /* delete.c: ends it, undoes the journal, poststop hooks, removes the directory. */
 int rt_destroy(struct rt_container *c, struct err *e);
 /* After a failure: destroys, keeping the first error. Returns rc. */

@@ -2,8 +2,9 @@
  *
  * Invariants
  *  1. Everything that can be refused is refused before the first effect.
- *  2. The state directory is the first effect, state.json the last but the pid file: a directory
- *     without it is a create that didn't come to its end.
+ *  2. The state directory is the first effect, state.json the last but the pid file (for `run` the
+ *     last before the process may go on by itself): a directory without it is a create that didn't
+ *     come to its end.
  *  3. A failure undoes by the same journal as `delete --force` would.
  */
 #include "common/file.h"
@@ -171,15 +172,23 @@ static int save_config(struct rt_container *c, struct err *e)
 	return rc < 0 ? err_sys(e, -rc, "config.json", "saving a copy") : 0;
 }
 
+int rt_commit(struct rt_container *c, struct err *e)
+{
+	int rc = rt_save_doc(c, e);
+
+	if (rc == 0)
+		rc = rt_write_pid_file(c->pid_file, c->doc.pid, e);
+	c->pid_written = rc == 0 && c->pid_file;
+	return rc;
+}
+
 static int make_locked(struct rt_container *c, const struct rt_create *how, struct err *e)
 {
 	int rc = save_config(c, e);
 
 	if (rc == 0)
 		rc = c->ops->create(c, how, e);
-	if (rc == 0)
-		rc = rt_save_doc(c, e);
-	return rc < 0 ? rc : rt_write_pid_file(c->pid_file, c->doc.pid, e);
+	return rc < 0 || c->one_shot ? rc : rt_commit(c, e);
 }
 
 int rt_make(struct rt_container *c, const struct rt_create *how, struct err *e)

@@ -3,6 +3,7 @@
 #include "runtime/container.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 int rt_destroy(struct rt_container *c, struct err *e)
 {
@@ -24,6 +25,8 @@ int rt_unwind(struct rt_container *c, int rc)
 
 	if (!c->destroyed && rt_destroy(c, &second) < 0 && c->env->warn)
 		c->env->warn(c->env->warn_arg, &second);
+	if (c->pid_written)
+		(void)unlink(c->pid_file);
 	return rc;
 }
 

@@ -4,7 +4,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <unistd.h>
+
+struct run {
+	struct rt_container c; /* first: `born` finds the rest by it */
+	const struct rt_create *how;
+	int signals; /* signalfd of those that the program is to get */
+};
 
 static int start_one_shot(struct rt_container *c, struct err *e)
 {
@@ -12,8 +17,6 @@ static int start_one_shot(struct rt_container *c, struct err *e)
 
 	if (rc == 0)
 		return 0;
-	if (c->pid_file)
-		(void)unlink(c->pid_file);
 	struct err ignored;
 	if (!c->destroyed && rt_relock(c, &ignored) == 0)
 		rt_unwind(c, rc);
@@ -29,21 +32,21 @@ static int finish(struct rt_container *c, struct err *e)
 	return rc < 0 ? rc : rt_destroy(c, e);
 }
 
-static int wait_and_delete(struct rt_container *c, const struct rt_create *how, int signals,
-			   struct err *e)
+static int wait_and_delete(struct run *r, struct err *e)
 {
+	struct rt_container *c = &r->c;
 	const struct spec_process *p = &c->spec->process;
 	struct rt_foreground f = {
 		.pidfd = c->proc.pidfd,
 		.pid = c->proc.pid,
 		.master = c->proc.master,
-		.signals = signals,
+		.signals = r->signals,
 		.size_set = p->console_height.set && p->console_width.set,
 	};
 	int code = rt_foreground(&f, e);
 	c->proc.ended = code >= 0;
 
-	if (how->keep)
+	if (r->how->keep)
 		return code;
 	struct err other;
 	int rc = finish(c, code < 0 ? &other : e);
@@ -60,26 +63,38 @@ static int adopt_orphans(const struct spec *s, struct err *e)
 	return 0;
 }
 
+/* Signals are held after the clone, for the program must not inherit that, and before the START:
+ * from then on it gets them. */
+static int born(struct rt_container *c, struct err *e)
+{
+	struct run *r = (struct run *)c;
+	int rc = 0;
+
+	if (!r->how->detach && !r->how->no_subreaper)
+		rc = adopt_orphans(c->spec, e);
+	if (rc == 0 && !r->how->detach)
+		rc = rt_signals_hold(&r->signals, e);
+	return rc < 0 ? rc : rt_commit(c, e);
+}
+
+static int run(struct run *r, struct err *e)
+{
+	int rc = rt_make(&r->c, r->how, e);
+
+	if (rc == 0)
+		rc = start_one_shot(&r->c, e);
+	return rc < 0 || r->how->detach ? rc : wait_and_delete(r, e);
+}
+
 int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e)
 {
-	auto_container c;
-	auto_fd signals = -1;
+	struct run r = {.how = how, .signals = -1};
 
-	rt_init(&c, env, how->id);
-	c.one_shot = true;
-	int rc = rt_make(&c, how, e);
-	if (rc == 0 && !how->detach && !how->no_subreaper) {
-		rc = adopt_orphans(c.spec, e);
-		if (rc < 0)
-			rt_unwind(&c, rc);
-	}
-	/* After the clone: the program must not inherit the blocked signals. */
-	if (rc == 0 && !how->detach) {
-		rc = rt_signals_hold(&signals, e);
-		if (rc < 0)
-			rt_unwind(&c, rc);
-	}
-	if (rc == 0)
-		rc = start_one_shot(&c, e);
-	return rc < 0 || how->detach ? rc : wait_and_delete(&c, how, signals, e);
+	rt_init(&r.c, env, how->id);
+	r.c.one_shot = true;
+	r.c.born = born;
+	int rc = run(&r, e);
+	rt_close(&r.c);
+	fd_cleanup(&r.signals);
+	return rc;
 }

@@ -89,7 +89,7 @@ static int start(struct rt_container *c, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	rc = sync_send(sock, SYNC_START, 0, -1, e);
+	rc = c->one_shot ? 0 : sync_send(sock, SYNC_START, 0, -1, e);
 	if (rc >= 0)
 		rc = until_started(c, sock, e);
 	/* From here on it is started, or dead. */

@@ -220,6 +220,15 @@ static int until_ready(struct rt_container *c, struct err *e)
 	}
 }
 
+/* `run` has nothing to do between READY and START: the START lies ready when the child gets there,
+ * and neither side waits for the other to wake up. */
+static int start_ahead(struct rt_container *c, struct err *e)
+{
+	int rc = c->one_shot ? c->born(c, e) : 0;
+
+	return rc < 0 || !c->one_shot ? rc : sync_send(c->proc.sync, SYNC_START, 0, -1, e);
+}
+
 static int launch(struct launch *l, struct err *e)
 {
 	struct rt_container *c = l->c;
@@ -235,6 +244,8 @@ static int launch(struct launch *l, struct err *e)
 		rc = attach(l, e);
 	if (rc >= 0)
 		rc = runtime_hooks(l, e);
+	if (rc >= 0)
+		rc = start_ahead(c, e);
 	return rc < 0 ? rc : until_ready(c, e);
 }
 
