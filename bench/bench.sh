@@ -18,6 +18,11 @@ bundle=$work/bundle
 programs=${BENCH_PROGRAMS:-$work/programs}
 id=bench-$$
 peers=()
+# Where a runtime's state is by default: on a tmpfs, where there is one.
+states=$work
+for d in /run /dev/shm; do
+	[ "$(stat -fc %T $d 2>/dev/null)" != tmpfs ] || { states=$(mktemp -d -p $d) && break; }
+done
 trap 'cleanup' EXIT
 
 # The most that a ratio should be (docs/performance.md).
@@ -30,18 +35,18 @@ declare -A aims=(
 cmd_of() {
 	local program=$1
 	[ "$1" != ringfence ] || program=$RINGFENCE
-	echo "$program --root $work/state-$1"
+	echo "$program --root $states/state-$1"
 }
 
 cleanup() {
 	local p c
 	for p in ringfence "${peers[@]}"; do
-		for c in "$work/state-$p/$id"*; do
+		for c in "$states/state-$p/$id"*; do
 			[ ! -d "$c" ] || $(cmd_of "$p") delete --force "${c##*/}" || true
 		done
 	done
 	[ "$floor_group" = - ] || [ ! -d "$floor_group" ] || rmdir "$floor_group"
-	rm -rf "$work"
+	rm -rf "$work" "$states"
 }
 
 # The floor is given a cgroup where there is a v2 tree: it knows no v1.
