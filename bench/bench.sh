@@ -46,6 +46,8 @@ cleanup() {
 		done
 	done
 	[ "$floor_group" = - ] || [ ! -d "$floor_group" ] || rmdir "$floor_group"
+	# crun makes folders where a v2 tree would be, though in the v1 view there is none.
+	mountpoint -q /sys/fs/cgroup/unified || rm -rf --one-file-system "/sys/fs/cgroup/unified/$id"*
 	rm -rf "$work" "$states"
 }
 
