@@ -27,6 +27,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Who makes a container's group. */
+enum cg_driver { CG_DRIVER_FILES, CG_DRIVER_SYSTEMD };
+
 enum cg_mode { CG_NONE, CG_V1, CG_HYBRID, CG_V2 };
 
 struct cg_hierarchy {
@@ -55,30 +58,40 @@ struct cg_hierarchy *cg_find(const struct cg_layout *l, const char *controller);
  * relative), as create found it and state.json keeps it. */
 struct cg_group {
 	struct cg_layout *layout; /* borrowed */
-	const char *path;    /* absolute within each hierarchy: "/libpod_parent/libpod-…"; where
-			      * a relative one differs, "/a;memory=/x/a": opaque, keep it whole */
-	int v2_fd;           /* directory to clone into (CLONE_INTO_CGROUP), or -1 */
+	const char *path; /* absolute within each hierarchy: "/libpod_parent/libpod-…"; where
+			   * a relative one differs, "/a;memory=/x/a": opaque, keep it whole */
+	const char
+		*unit; /* the unit of systemd that it is: "system NAME" or "user NAME", or NULL */
+	int v2_fd;     /* directory to clone into (CLONE_INTO_CGROUP), or -1 */
 	bool delegated_only; /* rootless: failing to make it is no error, the group is void */
 };
 
 /* Chooses the path: linux.cgroupsPath (absolute: from each hierarchy's mount point down; relative:
- * beneath our own group), or "/ringfence/<id>" when absent. systemd_driver with anything but an
- * absolute path is ERR_UNSUPPORTED in this version. */
-int cg_group_init(struct arena *a, struct cg_layout *l, const struct spec *s, const char *id,
-		  bool systemd_driver, struct cg_group **ret_group, struct err *e);
-/* From what state.json recorded. */
-int cg_group_open(struct arena *a, struct cg_layout *l, const char *path,
+ * beneath our own group), or "/ringfence/<id>" when absent. With systemd: "slice:prefix:name", and
+ * its manager (user: the caller's own) is asked where it is. */
+struct cg_want {
+	const struct spec *spec;
+	const char *id;
+	enum cg_driver driver;
+	bool user;
+};
+int cg_group_init(struct arena *a, struct cg_layout *l, const struct cg_want *w,
+		  struct cg_group **ret_group, struct err *e);
+/* From what state.json recorded; unit: NULL for none. */
+int cg_group_open(struct arena *a, struct cg_layout *l, const char *path, const char *unit,
 		  struct cg_group **ret_group, struct err *e);
 
 /* Refuses, by JSON pointer, what this host or this version can't apply. No privileges, no effect.
  */
 int cg_accept(const struct cg_layout *l, const struct spec *s, struct err *e);
 /* Adds steps: PLAN_PREPARE make + one per value; PLAN_ENTER (in the child) enter. The
- * steps' context (PLAN_CG) is struct cg_run. */
+ * steps' context (PLAN_CG) is struct cg_run. A unit is made when its first process is there: all
+ * of it is PLAN_ATTACH then, the process included. */
 int cg_plan(struct plan *p, struct cg_group *g, const struct spec *s, struct err *e);
 struct cg_run {
 	struct cg_group *group;
 	bool born_in_v2; /* the child was cloned into v2_fd */
+	pid_t pid;       /* the child, for PLAN_ATTACH */
 };
 /* True when nothing has to be entered after the clone (pure v2). */
 bool cg_born_inside(const struct cg_group *g);
@@ -86,6 +99,10 @@ bool cg_born_inside(const struct cg_group *g);
 /* The calling process, which has one thread only, enters the group in every hierarchy, but the v2
  * one when it was born there. */
 int cg_enter(struct cg_group *g, bool born_in_v2, struct err *e);
+/* crun's run.oci.delegate-cgroup: the process goes on in a group below, which is the container's
+ * to manage. After the child's cgroup namespace was made. */
+bool cg_delegates(const struct cg_group *g, const struct spec *s);
+int cg_delegate(struct cg_group *g, const struct spec *s, pid_t pid, struct err *e);
 /* Puts a pid into the group, in every hierarchy (exec). `sub`: path below, or NULL. */
 int cg_attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e);
 /* Applies resources to an existing group (update). Unset fields are left alone. */
@@ -104,6 +121,8 @@ int cg_pids(struct cg_group *g, pid_t **ret_pids, size_t *ret_n, struct err *e);
 int cg_remove(struct cg_group *g, struct err *e);
 /* Undoes a journal record "cgroup <path>" (its argument is passed). Idempotent. */
 int cg_undo(struct arena *a, const char *path, struct err *e);
+/* Undoes "unit user NAME": stops it, if systemd knows it. Idempotent. */
+int cg_undo_unit(struct arena *a, const char *unit, struct err *e);
 
 /* --- what a group used --- */
 

@@ -54,18 +54,35 @@ static int new_group(struct arena *a, struct cg_layout *l, const char *path,
 	return 0;
 }
 
-int cg_group_init(struct arena *a, struct cg_layout *l, const struct spec *s, const char *id,
-		  bool systemd_driver, struct cg_group **ret_group, struct err *e)
+static int init_unit(struct arena *a, struct cg_layout *l, const struct cg_want *w,
+		     struct cg_group **ret_group, struct err *e)
 {
-	const char *want = s->linux_.cgroups_path, *path;
+	struct cg_unit *unit;
+	struct cg_group *g;
+	const char *path;
 
-	if (systemd_driver && (!want || *want != '/'))
-		return err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, "/linux/cgroupsPath",
-			       "the systemd cgroup driver is not supported%s%s%s; configure the "
-			       "engine for the cgroupfs driver",
-			       want ? " (\"" : "", want ? want : "", want ? "\")" : "");
+	int rc = cg_unit_init(a, l, w, &unit, &path, e);
+	if (rc == 0)
+		rc = new_group(a, l, path, &g, e);
+	if (rc < 0)
+		return rc;
+	cg_full_of(g)->unit = unit;
+	g->unit = cg_unit_record(a, unit);
+	if (!g->unit)
+		return err_sys(e, ENOMEM, path, "naming the unit");
+	*ret_group = g;
+	return 0;
+}
+
+int cg_group_init(struct arena *a, struct cg_layout *l, const struct cg_want *w,
+		  struct cg_group **ret_group, struct err *e)
+{
+	const char *want = w->spec->linux_.cgroups_path, *path;
+
+	if (w->driver == CG_DRIVER_SYSTEMD)
+		return init_unit(a, l, w, ret_group, e);
 	if (!want || !*want)
-		want = arena_printf(a, "/" CG_DEFAULT_PARENT "/%s", id);
+		want = arena_printf(a, "/" CG_DEFAULT_PARENT "/%s", w->id);
 	if (!want)
 		return err_sys(e, ENOMEM, "", "choosing the control group");
 	int rc = cg_path_record(a, l, want, &path, e);
@@ -86,20 +103,22 @@ static int open_v2(struct cg_group *g, struct err *e)
 	return 0;
 }
 
-int cg_group_open(struct arena *a, struct cg_layout *l, const char *path,
+int cg_group_open(struct arena *a, struct cg_layout *l, const char *path, const char *unit,
 		  struct cg_group **ret_group, struct err *e)
 {
 	struct cg_group *g;
-	char *copy = arena_strdup(a, path);
+	char *copy = arena_strdup(a, path), *name = arena_strdup(a, unit);
 
-	if (!copy)
+	if (!copy || (unit && !name))
 		return err_sys(e, ENOMEM, path, "naming the control group");
 	int rc = new_group(a, l, copy, &g, e);
 	if (rc == 0)
 		rc = open_v2(g, e);
-	if (rc == 0)
-		*ret_group = g;
-	return rc;
+	if (rc < 0)
+		return rc;
+	g->unit = name;
+	*ret_group = g;
+	return 0;
 }
 
 int cg_group_check_free(struct cg_group *g, struct err *e)
@@ -434,6 +453,13 @@ static int attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e)
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	for (size_t i = 0; i < g->layout->n; i++) {
 		int rc = f->is_void[i] ? 0 : attach_one(g, i, sub, text);
+		/* A process of a login session and a user's own group have only root's in common.
+		 */
+		if (not_ours_to_write(rc) && g->unit && g->layout->items[i].v2) {
+			rc = cg_unit_join(g, pid, sub, e);
+			if (rc < 0)
+				return rc;
+		}
 		if (rc < 0 && !may_miss(g, rc))
 			return err_sys(e, -rc, f->dirs[i],
 				       "putting process %d into control group%s%s", (int)pid,

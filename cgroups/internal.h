@@ -20,6 +20,7 @@
 #define CG_MARK "trusted.ringfence.made"
 
 struct cg_full;
+struct cg_unit; /* unit_group.c: what a unit of systemd is made of */
 
 struct cg_host {
 	struct cg_layout pub; /* first */
@@ -27,11 +28,12 @@ struct cg_host {
 };
 
 struct cg_full {
-	struct cg_group pub; /* first */
-	const char **dirs;   /* absolute path of the group, by hierarchy */
-	bool v2_new;         /* made by us: nothing is attached to it */
-	bool v2_parent_new;  /* and its parent, which hands nothing down yet */
-	bool *is_void;       /* could not be made and need not be (rootless) */
+	struct cg_group pub;  /* first */
+	const char **dirs;    /* absolute path of the group, by hierarchy */
+	bool v2_new;          /* made by us: nothing is attached to it */
+	bool v2_parent_new;   /* and its parent, which hands nothing down yet */
+	bool *is_void;        /* could not be made and need not be (rootless) */
+	struct cg_unit *unit; /* to be made, or NULL */
 	struct cg_full *next;
 };
 
@@ -137,6 +139,25 @@ int cg_bpf_build(struct arena *a, const struct cg_dev *rules, size_t n, struct b
 /* fresh: the group was made by us, no program is attached to it yet. */
 int cg_bpf_apply(int group_fd, bool fresh, const struct bpf_insn *code, size_t n,
 		 const char *pointer, struct err *e);
+
+/* --- unit_group.c --- */
+int cg_unit_init(struct arena *a, const struct cg_layout *l, const struct cg_want *w,
+		 struct cg_unit **ret_unit, const char **ret_path, struct err *e);
+/* "user NAME" */
+const char *cg_unit_record(struct arena *a, const struct cg_unit *u);
+/* One line for `explain`. */
+const char *cg_unit_detail(struct arena *a, const struct cg_unit *u);
+/* True when the unit is to be stopped at the end: a slice that was there before is not. */
+bool cg_unit_ours(const struct cg_unit *u);
+struct cg_values;
+struct cg_dev_v1;
+/* The unit with pid in it. devices: v1's, or NULL. */
+int cg_unit_make(struct cg_group *g, pid_t pid, const struct cg_values *values,
+		 const struct cg_dev_v1 *devices, struct err *e);
+/* Tells systemd what was written. */
+int cg_unit_update(struct cg_group *g, const struct cg_values *values, struct err *e);
+/* Lets systemd move a process where we may not: the container's group, or sub below. */
+int cg_unit_join(struct cg_group *g, pid_t pid, const char *sub, struct err *e);
 
 /* --- group.c --- */
 int cg_group_check_free(struct cg_group *g, struct err *e);

@@ -136,6 +136,35 @@ static int run_check(const struct plan_step *s, void *ctx, struct err *e)
 	return cg_group_check_free(group_of(ctx), e);
 }
 
+/* What systemd is told at once; from the same lists that the steps after it come from. */
+struct unit_arg {
+	struct cg_values values;
+	struct devices devices;
+};
+
+static int run_unit(const struct plan_step *s, void *ctx, struct err *e)
+{
+	const struct unit_arg *u = s->arg;
+	const struct cg_run *run = ctx;
+	bool v1 = u->devices.hier >= 0 && !u->devices.code;
+
+	return cg_unit_make(run->group, run->pid, &u->values, v1 ? &u->devices.v1 : NULL, e);
+}
+
+/* The process before the controllers: a group of v2 that has processes hands none down. */
+static int run_make_in_unit(const struct plan_step *s, void *ctx, struct err *e)
+{
+	const struct cg_run *run = ctx;
+	struct cg_group *g = run->group;
+
+	int rc = cg_group_make(g, e);
+	/* systemd's own program stays; ours comes beside it. */
+	cg_full_of(g)->v2_new = true;
+	if (rc == 0)
+		rc = cg_attach(g, run->pid, NULL, e);
+	return rc < 0 ? rc : cg_group_enable(g, "", s->pointer, e);
+}
+
 static int run_make(const struct plan_step *s, void *ctx, struct err *e)
 {
 	int rc = cg_group_make(group_of(ctx), e);
@@ -179,8 +208,37 @@ static int step(struct plan *p, enum plan_stage stage, const char *pointer, cons
 	return detail ? plan_add(p, &s, e) : no_memory(e);
 }
 
-static int plan_group(struct plan *p, struct cg_group *g, const char *pointer, struct err *e)
+/* A unit needs its first process. */
+static enum plan_stage stage_of(struct cg_group *g)
 {
+	return cg_full_of(g)->unit ? PLAN_ATTACH : PLAN_PREPARE;
+}
+
+static int plan_unit(struct plan *p, struct cg_group *g, const struct cg_ask *ask,
+		     const char *pointer, struct err *e)
+{
+	const struct cg_unit *unit = cg_full_of(g)->unit;
+	struct unit_arg *arg = unit ? arena_alloc(p->arena, sizeof(*arg)) : NULL;
+	const char *undo = NULL;
+
+	if (!unit)
+		return 0;
+	if (cg_unit_ours(unit))
+		undo = arena_printf(p->arena, "unit %s", g->unit);
+	if (!arg || (cg_unit_ours(unit) && !undo))
+		return no_memory(e);
+	int rc = cg_values_build(p->arena, g->layout, ask, &arg->values, e);
+	if (rc == 0)
+		rc = devices_prepare(p->arena, g->layout, ask, &arg->devices, e);
+	return rc < 0 ? rc
+		      : step(p, PLAN_ATTACH, pointer, cg_unit_detail(p->arena, unit), undo,
+			     run_unit, arg, e);
+}
+
+static int plan_group(struct plan *p, struct cg_group *g, const struct cg_ask *ask,
+		      const char *pointer, struct err *e)
+{
+	enum plan_stage stage = stage_of(g);
 	char *undo = arena_printf(p->arena, "cgroup %s", g->path);
 
 	if (!undo)
@@ -188,13 +246,15 @@ static int plan_group(struct plan *p, struct cg_group *g, const char *pointer, s
 	int rc = step(p, PLAN_PREPARE, pointer,
 		      arena_printf(p->arena, "no process in %s yet", g->path), NULL, run_check,
 		      NULL, e);
+	if (rc == 0)
+		rc = plan_unit(p, g, ask, pointer, e);
 	if (rc < 0)
 		return rc;
-	return step(p, PLAN_PREPARE, pointer,
+	return step(p, stage, pointer,
 		    arena_printf(p->arena, "make group %s in %zu %s (%s)", g->path, g->layout->n,
 				 g->layout->n == 1 ? "hierarchy" : "hierarchies",
 				 cg_mode_word(g->layout->mode)),
-		    undo, run_make, NULL, e);
+		    undo, stage == PLAN_ATTACH ? run_make_in_unit : run_make, NULL, e);
 }
 
 static const char *chain_detail(struct arena *a, const struct cg_layout *l, const struct chain *c)
@@ -218,8 +278,8 @@ static int plan_values(struct plan *p, struct cg_group *g, const struct cg_ask *
 		if (!c)
 			return no_memory(e);
 		*c = (struct chain){&values.items[i], n};
-		rc = step(p, PLAN_PREPARE, c->v->pointer, chain_detail(p->arena, g->layout, c),
-			  NULL, run_chain, c, e);
+		rc = step(p, stage_of(g), c->v->pointer, chain_detail(p->arena, g->layout, c), NULL,
+			  run_chain, c, e);
 	}
 	return rc;
 }
@@ -234,7 +294,7 @@ static int plan_devices(struct plan *p, struct cg_group *g, const struct cg_ask 
 	if (rc < 0 || d->hier < 0)
 		return rc;
 	return step(
-		p, PLAN_PREPARE, d->pointer,
+		p, stage_of(g), d->pointer,
 		d->code ? arena_printf(p->arena, "device program of %zu instructions", d->code_len)
 			: arena_printf(p->arena, "%s all devices, %zu exceptions",
 				       d->v1.allow_all ? "allow" : "deny", d->v1.n),
@@ -246,12 +306,12 @@ int cg_plan(struct plan *p, struct cg_group *g, const struct spec *s, struct err
 	struct cg_ask ask = ask_of(s);
 	const char *pointer = s->linux_.cgroups_path ? "/linux/cgroupsPath" : "";
 
-	int rc = plan_group(p, g, pointer, e);
+	int rc = plan_group(p, g, &ask, pointer, e);
 	if (rc == 0 && s->linux_.resources.set)
 		rc = plan_values(p, g, &ask, e);
 	if (rc == 0)
 		rc = plan_devices(p, g, &ask, e);
-	if (rc == 0)
+	if (rc == 0 && !cg_full_of(g)->unit)
 		rc = step(p, PLAN_ENTER, pointer, "enter the group", NULL, run_enter, NULL, e);
 	return rc;
 }
@@ -297,5 +357,8 @@ int cg_update(struct cg_group *g, const struct spec_resources *r, struct err *e)
 		n = cg_chain_len(&values, i);
 		rc = cg_apply(g, &values.items[i], n, e);
 	}
+	/* After the kernel agreed. */
+	if (rc == 0 && g->unit)
+		rc = cg_unit_update(g, &values, e);
 	return rc < 0 ? rc : devices_apply(g, &d, e);
 }

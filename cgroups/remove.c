@@ -286,7 +286,7 @@ int cg_undo(struct arena *a, const char *path, struct err *e)
 	int rc = cg_discover(a, &l, e);
 	if (rc < 0)
 		return rc;
-	rc = cg_group_open(a, l, path, &g, e);
+	rc = cg_group_open(a, l, path, NULL, &g, e);
 	if (rc == 0)
 		rc = cg_remove(g, e);
 	cg_layout_close(l);

@@ -69,14 +69,20 @@ static int name_root(const char *word, char **ret_root, struct err *e)
 
 static int set_runtime(struct cli *c, char **ret_root, struct err *e)
 {
-	if (str_eq(c->cgroup_manager, "disabled"))
-		return err_set(
-			e, ERR_UNSUPPORTED, ENOTSUP, NULL,
-			"--cgroup-manager=disabled isn't supported yet: every container has a "
-			"control group");
+	static const char *const managers[] = {"cgroupfs", "systemd", "disabled"};
+	const char *manager = c->cgroup_manager;
+	bool known = !manager;
+
+	for (size_t i = 0; i < sizeof(managers) / sizeof(managers[0]); i++)
+		known = known || str_eq(manager, managers[i]);
+	if (!known)
+		return err_set(e, ERR_USAGE, EINVAL, NULL,
+			       "--cgroup-manager is cgroupfs, systemd or disabled, not \"%s\"",
+			       manager);
 	int rc = name_root(c->root, ret_root, e);
 	c->rt.root = *ret_root;
-	c->rt.systemd_cgroup = c->systemd_cgroup || str_eq(c->cgroup_manager, "systemd");
+	c->rt.systemd_cgroup = manager ? str_eq(manager, "systemd") : c->systemd_cgroup;
+	c->rt.no_cgroup = str_eq(manager, "disabled");
 	c->rt.warn = warn;
 	c->rt.rootless = str_eq(c->rootless, "true");
 	return rc;

@@ -155,7 +155,7 @@ int rt_load_group(struct rt_container *c, struct err *e)
 	if (!c->layout)
 		rc = cg_discover(c->arena, &c->layout, e);
 	if (rc == 0)
-		rc = cg_group_open(c->arena, c->layout, c->doc.cgroup, &c->group, e);
+		rc = cg_group_open(c->arena, c->layout, c->doc.cgroup, c->doc.unit, &c->group, e);
 	return rc;
 }
 

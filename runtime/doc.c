@@ -21,6 +21,7 @@ static const struct {
 	{"created", offsetof(struct st_doc, created), false},
 	{"backend", offsetof(struct st_doc, backend), false},
 	{"cgroup", offsetof(struct st_doc, cgroup), true},
+	{"unit", offsetof(struct st_doc, unit), true},
 };
 #define N_STRINGS (sizeof(strings) / sizeof(strings[0]))
 

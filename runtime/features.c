@@ -63,8 +63,8 @@ static void put_cgroup(struct json_out *o)
 		bool v;
 	} words[] = {{"v1", true},
 		     {"v2", true},
-		     {"systemd", false},
-		     {"systemdUser", false},
+		     {"systemd", true},
+		     {"systemdUser", true},
 		     {"rdma", true}};
 
 	json_obj_open(o, "cgroup");

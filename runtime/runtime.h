@@ -19,9 +19,9 @@
 
 /* What the global options say. */
 struct rt_env {
-	const char *root; /* state root, absolute; "/run/ringfence" by default */
-	bool systemd_cgroup;
-	bool rootless; /* cgroup trouble is no error */
+	const char *root;               /* state root, absolute; "/run/ringfence" by default */
+	bool systemd_cgroup, no_cgroup; /* neither: the group is made through its files */
+	bool rootless;                  /* cgroup trouble is no error */
 	/* Told of what the spec wants logged and carried on from (poststop hooks). May be NULL. */
 	void (*warn)(void *arg, const struct err *what);
 	void *warn_arg;

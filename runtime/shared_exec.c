@@ -65,8 +65,9 @@ static int choose_group(struct joiner *j, struct err *e)
 	if (rc < 0)
 		return rc;
 	c->group->delegated_only = rt_is_rootless(c->env);
-	j->x.wait_go = j->how->cgroup != NULL;
-	if (j->how->cgroup)
+	/* Where only systemd can put it, it waits until it is there. */
+	j->x.wait_go = j->how->cgroup || (c->group->unit && c->group->delegated_only);
+	if (j->x.wait_go)
 		return 0;
 	j->x.cgroup_fd = c->group->v2_fd;
 	j->x.enter = cg_born_inside(c->group) ? NULL : enter;

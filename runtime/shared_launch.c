@@ -46,15 +46,25 @@ static int plan_links(struct plan *p, const struct spec *s, struct err *e)
 	return net && !net->path ? plan_add(p, &step, e) : 0;
 }
 
-int be_shared_plan(struct rt_container *c, struct plan *p, struct err *e)
+static int plan_cgroup(struct rt_container *c, struct plan *p, struct err *e)
 {
-	int rc = cg_group_init(c->arena, c->layout, c->spec, c->id, c->env->systemd_cgroup,
-			       &c->group, e);
+	struct cg_want want = {.spec = c->spec,
+			       .id = c->id,
+			       .driver =
+				       c->env->systemd_cgroup ? CG_DRIVER_SYSTEMD : CG_DRIVER_FILES,
+			       .user = c->rootless};
+	int rc = cg_group_init(c->arena, c->layout, &want, &c->group, e);
 
 	if (rc < 0)
 		return rc;
 	c->group->delegated_only = c->rootless;
-	rc = cg_plan(p, c->group, c->spec, e);
+	return cg_plan(p, c->group, c->spec, e);
+}
+
+int be_shared_plan(struct rt_container *c, struct plan *p, struct err *e)
+{
+	int rc = c->env->no_cgroup ? 0 : plan_cgroup(c, p, e);
+
 	if (rc >= 0)
 		rc = ns_plan(p, c->spec, c->doc.rootfs, c->doc.bundle, e);
 	return rc < 0 ? rc : plan_links(p, c->spec, e);
@@ -143,8 +153,8 @@ static int spawn(struct launch *l, struct err *e)
 	struct ns_child child;
 	char record[64];
 
-	l->ns.cgroup_fd = c->group->v2_fd;
-	l->ns.wait_go = new_user(c->spec);
+	l->ns.cgroup_fd = c->group ? c->group->v2_fd : -1;
+	l->ns.wait_go = new_user(c->spec) || (c->group && c->group->unit);
 	l->cg.born_in_v2 = l->ns.cgroup_fd >= 0;
 	l->ns.cg = &l->cg;
 	int rc = ns_spawn(&l->ns, &child, e);
@@ -171,6 +181,7 @@ static int attach(struct launch *l, struct err *e)
 
 	if (!l->ns.wait_go)
 		return 0;
+	l->cg.pid = c->proc.pid;
 	int rc = ns_write_maps(c->spec, c->proc.pid, e);
 	if (rc >= 0)
 		rc = plan_run(&l->plan, PLAN_ATTACH, &l->env, e);
@@ -221,12 +232,21 @@ static int until_ready(struct rt_container *c, struct err *e)
 }
 
 /* `run` has nothing to do between READY and START: the START lies ready when the child gets there,
- * and neither side waits for the other to wake up. */
-static int start_ahead(struct rt_container *c, struct err *e)
+ * and neither side waits for the other to wake up. A group to delegate is the exception. */
+static int ready_and_go(struct rt_container *c, struct err *e)
 {
+	bool delegates = c->group && cg_delegates(c->group, c->spec);
 	int rc = c->one_shot ? c->born(c, e) : 0;
 
-	return rc < 0 || !c->one_shot ? rc : sync_send(c->proc.sync, SYNC_START, 0, -1, e);
+	if (rc >= 0 && c->one_shot && !delegates)
+		rc = sync_send(c->proc.sync, SYNC_START, 0, -1, e);
+	if (rc >= 0)
+		rc = until_ready(c, e);
+	if (rc >= 0 && delegates)
+		rc = cg_delegate(c->group, c->spec, c->proc.pid, e);
+	if (rc >= 0 && c->one_shot && delegates)
+		rc = sync_send(c->proc.sync, SYNC_START, 0, -1, e);
+	return rc;
 }
 
 static int launch(struct launch *l, struct err *e)
@@ -236,17 +256,17 @@ static int launch(struct launch *l, struct err *e)
 
 	if (rc >= 0)
 		rc = plan_run(&l->plan, PLAN_PREPARE, &l->env, e);
-	if (rc >= 0)
+	if (rc >= 0 && c->group) {
 		c->doc.cgroup = c->group->path;
+		c->doc.unit = c->group->unit;
+	}
 	if (rc >= 0)
 		rc = spawn(l, e);
 	if (rc >= 0)
 		rc = attach(l, e);
 	if (rc >= 0)
 		rc = runtime_hooks(l, e);
-	if (rc >= 0)
-		rc = start_ahead(c, e);
-	return rc < 0 ? rc : until_ready(c, e);
+	return rc < 0 ? rc : ready_and_go(c, e);
 }
 
 int be_shared_create(struct rt_container *c, const struct rt_create *how, struct err *e)
@@ -267,7 +287,7 @@ int be_shared_create(struct rt_container *c, const struct rt_create *how, struct
 		.plan = &l.plan,
 		.cgroup_fd = -1,
 		.cgroup_v2 = c->layout->mode == CG_V2,
-		.cgroup_path = c->group->path,
+		.cgroup_path = c->group ? c->group->path : NULL,
 		.start_fd = -1,
 		.console_fd = -1,
 		.preserve_fds = c->preserve_fds,

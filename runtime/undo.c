@@ -35,6 +35,11 @@ static int undo_cgroup(struct rt_container *c, const char *arg, struct err *e)
 	return cg_undo(c->arena, arg, e);
 }
 
+static int undo_unit(struct rt_container *c, const char *arg, struct err *e)
+{
+	return cg_undo_unit(c->arena, arg, e);
+}
+
 /* Between the clone and the record of its pid a runtime can be killed, and the process wait at the
  * socket, with no name in the journal. It takes anything but START for an end. */
 static int undo_socket(struct rt_container *c, const char *arg, struct err *e)
@@ -61,6 +66,7 @@ static const struct {
 } kinds[] = {
 	{"pid", undo_pid},
 	{"cgroup", undo_cgroup},
+	{"unit", undo_unit},
 	{"socket", undo_socket},
 };
 
