@@ -84,6 +84,9 @@ int cg_group_open(struct arena *a, struct cg_layout *l, const char *path, const 
 /* Refuses, by JSON pointer, what this host or this version can't apply. No privileges, no effect.
  */
 int cg_accept(const struct cg_layout *l, const struct spec *s, struct err *e);
+/* The same for a container without a group: devices alone may be mentioned, for every engine does,
+ * and aren't kept. */
+int cg_accept_none(const struct cg_layout *l, const struct spec *s, struct err *e);
 /* Adds steps: PLAN_PREPARE make + one per value; PLAN_ENTER (in the child) enter. The
  * steps' context (PLAN_CG) is struct cg_run. A unit is made when its first process is there: all
  * of it is PLAN_ATTACH then, the process included. */

@@ -123,6 +123,21 @@ int cg_accept(const struct cg_layout *l, const struct spec *s, struct err *e)
 	return rc < 0 ? rc : devices_prepare(&a, l, &ask, &d, e);
 }
 
+int cg_accept_none(const struct cg_layout *l, const struct spec *s, struct err *e)
+{
+	auto_arena a = {0};
+	struct cg_ask ask = ask_of(s);
+	struct cg_values values = {0};
+
+	if (!s->linux_.set || !s->linux_.resources.set)
+		return 0;
+	int rc = cg_values_build(&a, l, &ask, &values, e);
+	if (rc == 0 && values.n)
+		rc = err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, values.items[0].pointer,
+			     "needs a control group, and --cgroup-manager=disabled makes none");
+	return rc;
+}
+
 /* --- steps --- */
 
 static struct cg_group *group_of(void *ctx)

@@ -53,13 +53,25 @@ static struct ns_mount_opts bind_options(const struct ns_child_ctx *c,
 	return o;
 }
 
+static int mount_nothing(const struct ns_mount_opts *o, int target, struct err *e)
+{
+	struct ns_mount_opts bare = *o;
+
+	bare.n_fs = 0;
+	auto_fd tree = ns_fs_mount("tmpfs", "tmpfs", &bare, e);
+	return tree < 0 ? tree : attach(tree, target, e);
+}
+
 static int mount_v2(struct ns_child_ctx *c, const struct ns_mount_opts *o, int target,
 		    struct err *e)
 {
 	struct ns_mount_opts own = bind_options(c, o);
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), CGROUP_DIR "%s", c->launch->cgroup_path ?: "");
+	/* The group that it stays in is its caller's, not its to show or to change. */
+	if (!c->launch->cgroup_path)
+		return mount_nothing(o, target, e);
+	snprintf(path, sizeof(path), CGROUP_DIR "%s", c->launch->cgroup_path);
 	auto_fd tree = spec_find_ns(c->spec, SPEC_NS_CGROUP)
 			       ? ns_fs_mount("cgroup2", "cgroup", o, e)
 			       : bind_host(path, &own, e);

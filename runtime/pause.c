@@ -2,6 +2,8 @@
  * before and cleared after: it says where status has to look, not what is. */
 #include "runtime/container.h"
 
+#include <errno.h>
+
 static int mark(struct rt_container *c, bool paused, struct err *e)
 {
 	if (c->doc.paused == paused)
@@ -24,6 +26,9 @@ int rt_pause(const struct rt_env *env, const char *id, bool pause, struct err *e
 		rc = mark(&c, true, e);
 	if (rc == 0)
 		rc = c.ops->pause(&c, pause, e);
+	/* Where there is nothing to freeze with there is nothing to look at. */
+	if (rc == -EOPNOTSUPP && pause)
+		(void)mark(&c, false, &(struct err){0});
 	if (rc == 0 && !pause)
 		rc = mark(&c, false, e);
 	return rc;

@@ -33,8 +33,10 @@ static int accept_spec(struct rt_container *c, struct err *e)
 		rc = net_accept(c->spec, e);
 	if (rc >= 0)
 		rc = cg_discover(c->arena, &c->layout, e);
-	/* Nobody's limits: nothing to refuse (crun's --cgroup-manager=disabled). */
-	return rc < 0 || c->env->no_cgroup ? rc : cg_accept(c->layout, c->spec, e);
+	if (rc < 0)
+		return rc;
+	return c->env->no_cgroup ? cg_accept_none(c->layout, c->spec, e)
+				 : cg_accept(c->layout, c->spec, e);
 }
 
 /* The open pair is used by run; otherwise the socket that create left. */

@@ -138,12 +138,22 @@ load helpers
 	down
 }
 
-@test "--cgroup-manager=disabled is refused, not ignored" {
+@test "--cgroup-manager=disabled: no group, and limits are refused, not ignored" {
 	only_ours
-	run "$RINGFENCE" --root "$T/state" --cgroup-manager=disabled create -b "$b" "$id" </dev/null 3>&-
+	sh_args 'ls /sys/fs/cgroup; exec sleep 1000'
+	"$RINGFENCE" --root "$T/state" --cgroup-manager=disabled create -b "$b" "$id" </dev/null >"$T/out" 3>&-
+	start
+	diff "/proc/$(pid)/cgroup" /proc/self/cgroup
+	run rf exec "$id" cat /proc/1/comm
+	is sleep
+	[ ! -s "$T/out" ]
+	run rf pause "$id"
 	[ "$status" -ne 0 ]
-	has "isn't supported yet"
-	[ ! -e "$T/state/$id" ]
+	has "no control group"
+	down
+	cfg '.linux.resources.pids.limit = 5'
+	run "$RINGFENCE" --root "$T/state" --cgroup-manager=disabled create -b "$b" "$id" </dev/null 3>&-
+	refused /linux/resources/pids/limit
 }
 
 @test "the container sees its own groups only" {
