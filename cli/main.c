@@ -67,6 +67,25 @@ static int name_root(const char *word, char **ret_root, struct err *e)
 	return 0;
 }
 
+static int read_rootless(const char *word, enum rt_rootless *ret, struct err *e)
+{
+	static const struct {
+		const char *word;
+		enum rt_rootless value;
+	} words[] = {{"auto", RT_ROOTLESS_AUTO},   {"", RT_ROOTLESS_AUTO},
+		     {"true", RT_ROOTLESS_TRUE},   {"1", RT_ROOTLESS_TRUE},
+		     {"false", RT_ROOTLESS_FALSE}, {"0", RT_ROOTLESS_FALSE}};
+
+	for (size_t i = 0; word && i < sizeof(words) / sizeof(words[0]); i++)
+		if (str_eq(words[i].word, word)) {
+			*ret = words[i].value;
+			return 0;
+		}
+	return word ? err_set(e, ERR_USAGE, EINVAL, NULL,
+			      "--rootless is auto, true or false, not \"%s\"", word)
+		    : 0;
+}
+
 static int set_runtime(struct cli *c, char **ret_root, struct err *e)
 {
 	static const char *const managers[] = {"cgroupfs", "systemd", "disabled"};
@@ -84,8 +103,7 @@ static int set_runtime(struct cli *c, char **ret_root, struct err *e)
 	c->rt.systemd_cgroup = manager ? str_eq(manager, "systemd") : c->systemd_cgroup;
 	c->rt.no_cgroup = str_eq(manager, "disabled");
 	c->rt.warn = warn;
-	c->rt.rootless = str_eq(c->rootless, "true");
-	return rc;
+	return rc < 0 ? rc : read_rootless(c->rootless, &c->rt.rootless, e);
 }
 
 static int count_args(const struct verb *v, const struct cli *c, struct err *e)

@@ -6,7 +6,11 @@
  */
 #include "namespaces/process.h"
 
+#include "common/sys.h"
+
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
 static int refuse(struct err *e, const char *pointer, const char *what)
 {
@@ -24,14 +28,74 @@ static int accept_namespaces(const struct spec *s, struct err *e)
 	if (mnt->path)
 		return refuse(e, "/linux/namespaces",
 			      "joining a mount namespace by path isn't supported yet");
+	if (sys_caller() != 0 && !ns_has_user(s))
+		return refuse(
+			e, "/linux/namespaces",
+			"an unprivileged user's container needs a user namespace: add "
+			"{\"type\": \"user\"} and id maps (`ringfence spec --rootless` writes "
+			"them)");
 	return 0;
+}
+
+/* A group map that its user wrote himself costs setgroups(2) (user_namespaces(7)). */
+static int accept_groups(const struct spec *s, const struct spec_process *p, const char *pointer,
+			 struct err *e)
+{
+	char where[128];
+
+	if (p->user.additional_gids.n == 0 || !ns_maps_only_own(&s->linux_.gid_mappings))
+		return 0;
+	snprintf(where, sizeof(where), "%s/user/additionalGids", pointer);
+	return err_set(e, ERR_UNSUPPORTED, EPERM, where,
+		       "an unprivileged user who maps nothing but his own group can't give a "
+		       "process other groups; map a range of /etc/subgid in /linux/gidMappings");
+}
+
+static int unmapped(const char *pointer, const char *below, const char *what, uint32_t id,
+		    const char *maps, struct err *e)
+{
+	char where[128];
+
+	snprintf(where, sizeof(where), "%s%s", pointer, below);
+	return err_set(e, ERR_SPEC, EINVAL, where, "%s %u isn't among the container ids of %s",
+		       what, id, maps);
+}
+
+/* The kernel would only say that the argument is invalid. */
+static int accept_ids(const struct spec *s, const struct spec_process *p, const char *pointer,
+		      struct err *e)
+{
+	const struct spec_id_maps *uids = &s->linux_.uid_mappings, *gids = &s->linux_.gid_mappings;
+	const struct spec_user *u = &p->user;
+	char below[64];
+
+	if (uids->n == 0 || gids->n == 0)
+		return 0;
+	if (!ns_maps_have(uids, 0))
+		return unmapped("/linux/uidMappings", "", "the container's root, user", 0,
+				"the map", e);
+	if (!ns_maps_have(gids, 0))
+		return unmapped("/linux/gidMappings", "", "the container's root, group", 0,
+				"the map", e);
+	if (!ns_maps_have(uids, u->uid))
+		return unmapped(pointer, "/user/uid", "user", u->uid, "/linux/uidMappings", e);
+	if (!ns_maps_have(gids, u->gid))
+		return unmapped(pointer, "/user/gid", "group", u->gid, "/linux/gidMappings", e);
+	for (size_t i = 0; i < u->additional_gids.n; i++) {
+		snprintf(below, sizeof(below), "/user/additionalGids/%zu", i);
+		if (!ns_maps_have(gids, u->additional_gids.items[i]))
+			return unmapped(pointer, below, "group", u->additional_gids.items[i],
+					"/linux/gidMappings", e);
+	}
+	return accept_groups(s, p, pointer, e);
 }
 
 int ns_accept_process(const struct spec *s, const struct spec_process *p, const char *pointer,
 		      struct err *e)
 {
-	(void)s;
-	return ns_label_accept(p, pointer, e);
+	int rc = accept_ids(s, p, pointer, e);
+
+	return rc < 0 ? rc : ns_label_accept(p, pointer, e);
 }
 
 static int accept_linux(const struct spec_linux *l, struct err *e)

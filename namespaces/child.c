@@ -9,6 +9,7 @@
 #include "common/fd.h"
 #include "common/proc.h"
 #include "common/sync.h"
+#include "common/sys.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -32,7 +33,11 @@ static int arrive(struct ns_child_ctx *c, struct err *e)
 	bool new_user = (l->prepared->clone_flags & CLONE_NEWUSER) != 0;
 	int rc = 0;
 
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* An unprivileged runtime may write only the maps of a process that counts as its own,
+	 * which one that isn't dumpable doesn't. Until the GO no guest is near: the namespaces are
+	 * new. */
+	if (!new_user || sys_caller() == 0)
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* A process that goes straight on to execve leaves the closing to it; one that waits for a
 	 * `start`, perhaps for days, keeps nothing open that it doesn't need. */
 	if (l->start_fd < 0)
@@ -41,6 +46,7 @@ static int arrive(struct ns_child_ctx *c, struct err *e)
 		return err_sys(e, errno, NULL, "starting a session");
 	if (l->wait_go)
 		rc = sync_expect(c->sync, SYNC_GO, NULL, NULL, e);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (rc >= 0)
 		rc = plan_run(l->plan, PLAN_ENTER, &env, e);
 	if (rc >= 0 && new_user)
@@ -130,7 +136,8 @@ static int live(struct ns_child_ctx *c, struct err *e)
 			       .filter = l->prepared->filter,
 			       .preserve_fds = l->preserve_fds,
 			       .ignored = l->prepared->ignored,
-			       .no_new_keyring = l->no_new_keyring};
+			       .no_new_keyring = l->no_new_keyring,
+			       .rootless = l->rootless};
 	int rc = arrive(c, e);
 
 	if (rc >= 0 && (ns_process_needs_procfs(&c->spec->process) || c->spec->linux_.sysctl.n)) {

@@ -176,7 +176,8 @@ static int prepare(struct joining *j, struct err *e)
 				   .process = x->process,
 				   .root = -1,
 				   .procfs = -1,
-				   .preserve_fds = x->preserve_fds};
+				   .preserve_fds = x->preserve_fds,
+				   .rootless = x->rootless};
 	j->p.ignored = ns_signals_ignored();
 	if (x->process->affinity_final || x->process->affinity_initial)
 		j->p.cpus = x->process->affinity_final ? x->process->affinity_final : "";

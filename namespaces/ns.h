@@ -60,6 +60,7 @@ struct ns_launch {
 	int console_fd; /* connected console socket, or -1: master goes over the pair */
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring;
+	bool rootless;           /* lowering oom_score_adj may fail */
 	bool hooks_before_pivot; /* do N6 */
 	bool wait_go;            /* do N4's SYNC_GO; false: the child goes on by itself */
 	int (*run_hooks)(void *arg, enum ns_hook_point point, struct err *e);
@@ -99,6 +100,7 @@ struct ns_exec {
 	int cgroup_fd; /* v2 directory to be born in, or -1 */
 	int console_fd;
 	unsigned preserve_fds;
+	bool rootless;
 	/* Called first of all in the new process: it enters its control groups. NULL: it is there.
 	 */
 	int (*enter)(void *arg, struct err *e);

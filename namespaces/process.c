@@ -51,7 +51,14 @@ static int do_oom(struct ns_process *p, struct err *e)
 	if (!p->process->oom_score_adj.set)
 		return 0;
 	snprintf(text, sizeof(text), "%d", (int)p->process->oom_score_adj.v);
-	return proc_write(p->procfs, "self/oom_score_adj", text, e);
+	int rc = proc_write(p->procfs, "self/oom_score_adj", text, e);
+	/* Only who has CAP_SYS_RESOURCE on the host may lower it. An unprivileged user's container
+	 * goes on as killable as it was. */
+	if (rc == -EACCES && p->rootless) {
+		err_clear(e);
+		return 0;
+	}
+	return rc;
 }
 
 static int do_rlimits(struct ns_process *p, struct err *e)
@@ -164,7 +171,8 @@ static int do_groups(struct ns_process *p, struct err *e)
 	/* A user namespace with setgroups denied can only have the groups it has. */
 	if (errno == EPERM && g->n == 0)
 		return 0;
-	return err_sys(e, errno, NULL, "setting %zu additional groups", g->n);
+	return err_sys(e, errno, NULL, "setting %zu additional groups%s", g->n,
+		       errno == EPERM ? " (this user namespace may deny setgroups)" : "");
 }
 
 /* A program that opens /proc/self/fd/1 again needs to own its pipe. */
@@ -212,6 +220,12 @@ static bool is_already(const struct ns_process *p, uint32_t uid, uint32_t gid)
 	       getauxval(AT_GID) == gid && getauxval(AT_EGID) == gid;
 }
 
+static int unmapped(int code, const char *what, uint32_t id, struct err *e)
+{
+	return err_sys(e, code, NULL, "becoming %s %u%s", what, id,
+		       code == EINVAL ? " (it isn't mapped in the user namespace)" : "");
+}
+
 static int do_identity(struct ns_process *p, struct err *e)
 {
 	uint32_t uid = p->process->user.uid, gid = p->process->user.gid;
@@ -222,9 +236,9 @@ static int do_identity(struct ns_process *p, struct err *e)
 	if (uid != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_sys(e, errno, NULL, "keeping capabilities over setuid");
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
-		return err_sys(e, errno, NULL, "becoming group %u", gid);
+		return unmapped(errno, "group", gid, e);
 	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
-		return err_sys(e, errno, NULL, "becoming user %u", uid);
+		return unmapped(errno, "user", uid, e);
 	/* A change of identity may have made us dumpable again (prctl(2)). */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return 0;

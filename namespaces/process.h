@@ -24,6 +24,7 @@ struct ns_process {
 	int sync;   /* where the listener of a filter that notifies goes */
 	unsigned preserve_fds;
 	bool no_new_keyring;
+	bool rootless;    /* lowering oom_score_adj may fail */
 	uint64_t ignored; /* signals to be reset, by ns_signals_ignored */
 	const char *cpus; /* exec only: where it runs at last; "": wherever its group may; NULL: as
 			     it is */
@@ -75,6 +76,20 @@ int ns_label_apply(int procfs, const struct spec_process *p, struct err *e);
 /* maps.c */
 /* The text of a map file. */
 void ns_maps_text(struct strbuf *b, const struct spec_id_maps *maps);
+/* True when a container id is mapped. */
+bool ns_maps_have(const struct spec_id_maps *maps, uint32_t id);
+/* True for an unprivileged caller's map of his own group alone: written without help, it costs
+ * setgroups(2). */
+bool ns_maps_only_own(const struct spec_id_maps *gids);
+/* maps_helper.c */
+/* Lets newuidmap(1) or newgidmap(1), called `name`, map the ids of process `pid`, a child of ours
+ * that waits. */
+int ns_maps_by_helper(const char *name, pid_t pid, const struct spec_id_maps *maps, struct err *e);
+/* The first absolute directory of `path` (a list as $PATH) that has an executable file `name`.
+ * False: none. */
+bool ns_maps_find_helper(const char *path, const char *name, char *buf, size_t size);
+/* What a helper printed, as one line without its end; in place. */
+void ns_maps_one_line(char *text);
 
 /* process.c */
 /* p->env: the spec's, with HOME from the container's passwd when it has none. */

@@ -27,9 +27,16 @@ static bool in_first_user_ns(void)
 	return stat("/proc/self/ns/user", &st) < 0 || st.st_ino == FIRST_USER_NS;
 }
 
+static bool unprivileged(void)
+{
+	return sys_caller() != 0 || !in_first_user_ns();
+}
+
 bool rt_is_rootless(const struct rt_env *env)
 {
-	return env->rootless || sys_caller() != 0 || !in_first_user_ns();
+	if (env->rootless != RT_ROOTLESS_AUTO)
+		return env->rootless == RT_ROOTLESS_TRUE;
+	return unprivileged();
 }
 
 int rt_default_root(char **ret_root, struct err *e)

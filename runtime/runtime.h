@@ -17,11 +17,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* AUTO: for everybody but root of the first user namespace. */
+enum rt_rootless { RT_ROOTLESS_AUTO, RT_ROOTLESS_TRUE, RT_ROOTLESS_FALSE };
+
 /* What the global options say. */
 struct rt_env {
 	const char *root;               /* state root, absolute; "/run/ringfence" by default */
 	bool systemd_cgroup, no_cgroup; /* neither: the group is made through its files */
-	bool rootless;                  /* cgroup trouble is no error */
+	enum rt_rootless rootless;      /* cgroup trouble is no error */
 	/* Told of what the spec wants logged and carried on from (poststop hooks). May be NULL. */
 	void (*warn)(void *arg, const struct err *what);
 	void *warn_arg;
@@ -29,7 +32,8 @@ struct rt_env {
 	bool ends;
 };
 
-/* `/run/ringfence`, or $XDG_RUNTIME_DIR/ringfence without privileges. malloc'ed. */
+/* `/run/ringfence`; without privileges $XDG_RUNTIME_DIR/ringfence, or what stands in for it (see
+ * root.c). malloc'ed. */
 int rt_default_root(char **ret_root, struct err *e);
 
 enum rt_status { RT_CREATING, RT_CREATED, RT_RUNNING, RT_PAUSED, RT_STOPPED };

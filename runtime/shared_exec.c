@@ -117,6 +117,7 @@ int be_shared_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret
 		.cgroup_fd = -1,
 		.console_fd = console,
 		.preserve_fds = c->preserve_fds,
+		.rootless = rt_is_rootless(c->env),
 	};
 	rc = choose_group(&j, e);
 	if (rc >= 0)

@@ -293,6 +293,7 @@ int be_shared_create(struct rt_container *c, const struct rt_create *how, struct
 		.preserve_fds = c->preserve_fds,
 		.no_pivot = how->no_pivot,
 		.no_new_keyring = how->no_new_keyring,
+		.rootless = c->rootless,
 		.hooks_before_pivot = hooks_before_pivot(&c->spec->hooks),
 		.run_hooks = child_hooks,
 		.hooks_arg = c,
