@@ -77,6 +77,14 @@ struct cg_want {
 };
 int cg_group_init(struct arena *a, struct cg_layout *l, const struct cg_want *w,
 		  struct cg_group **ret_group, struct err *e);
+/* The same for a caller who may have no more than what was delegated to him: where he may not make
+ * the group it is void, and without a cgroupsPath a place is chosen where he may. */
+int cg_group_delegated(struct arena *a, struct cg_layout *l, const struct cg_want *w,
+		       struct cg_group **ret_group, struct err *e);
+/* True when it is void in every hierarchy. */
+bool cg_group_none(const struct cg_group *g);
+/* The group's directory in the hierarchy that is mounted at `point`; NULL: it has none. */
+const char *cg_group_dir(const struct cg_group *g, const char *point);
 /* From what state.json recorded; unit: NULL for none. */
 int cg_group_open(struct arena *a, struct cg_layout *l, const char *path, const char *unit,
 		  struct cg_group **ret_group, struct err *e);

@@ -39,6 +39,11 @@ static int new_group(struct arena *a, struct cg_layout *l, const char *path,
 		const char *rel = cg_path_in(a, &l->items[i], path);
 		if (!rel)
 			return err_sys(e, ENOMEM, path, "naming the control group");
+		f->is_void[i] = !*rel;
+		if (f->is_void[i]) {
+			f->dirs[i] = CG_NOWHERE;
+			continue;
+		}
 		if (*rel != '/' || !cg_path_valid(rel))
 			return err_set(e, ERR_INTERNAL, EINVAL, path,
 				       "the recorded control group path is damaged");
@@ -89,11 +94,41 @@ int cg_group_init(struct arena *a, struct cg_layout *l, const struct cg_want *w,
 	return rc < 0 ? rc : new_group(a, l, path, ret_group, e);
 }
 
+int cg_group_delegated(struct arena *a, struct cg_layout *l, const struct cg_want *w,
+		       struct cg_group **ret_group, struct err *e)
+{
+	const char *want = w->spec->linux_.cgroups_path, *asked = NULL, *path;
+	int rc = want && *want ? cg_path_record(a, l, want, &asked, e) : 0;
+
+	if (rc == 0)
+		rc = cg_delegated_path(a, l, w->id, asked, &path, e);
+	if (rc == 0)
+		rc = new_group(a, l, path, ret_group, e);
+	if (rc == 0)
+		(*ret_group)->delegated_only = true;
+	return rc;
+}
+
+bool cg_group_none(const struct cg_group *g)
+{
+	return !*g->path;
+}
+
+const char *cg_group_dir(const struct cg_group *g, const char *point)
+{
+	const struct cg_full *f = (const struct cg_full *)g;
+
+	for (size_t i = 0; i < g->layout->n; i++)
+		if (!f->is_void[i] && strcmp(g->layout->items[i].mountpoint, point) == 0)
+			return f->dirs[i];
+	return NULL;
+}
+
 static int open_v2(struct cg_group *g, struct err *e)
 {
 	int i = cg_v2_index(g->layout);
 
-	if (i < 0 || g->v2_fd >= 0)
+	if (i < 0 || g->v2_fd >= 0 || cg_full_of(g)->is_void[i])
 		return 0;
 	const char *dir = cg_full_of(g)->dirs[i];
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -235,6 +270,8 @@ int cg_group_make(struct cg_group *g, struct err *e)
 	struct cg_full *f = cg_full_of(g);
 
 	for (size_t i = 0; i < g->layout->n; i++) {
+		if (f->is_void[i])
+			continue;
 		int rc = make_in(f, &g->layout->items[i], f->dirs[i]);
 		if (g->delegated_only && not_ours_to_write(rc)) {
 			f->is_void[i] = true;
@@ -308,6 +345,11 @@ static int enable_failed(const char *dir, int rc, const char *need, const char *
 			"to the container's group (cgroup v2: no internal processes); move "
 			"them into a group below or choose another cgroupsPath",
 			dir, need);
+	if (not_ours_to_write(rc))
+		return err_set(e, ERR_UNSUPPORTED, -rc, pointer,
+			       "the controllers (%s) aren't handed down by %s, which isn't ours to "
+			       "write: have them delegated to this user",
+			       need, dir);
 	return err_sys(e, -rc, pointer, "enabling controllers (%s) in %s/cgroup.subtree_control",
 		       need, dir);
 }

@@ -32,7 +32,7 @@ struct cg_full {
 	const char **dirs;    /* absolute path of the group, by hierarchy */
 	bool v2_new;          /* made by us: nothing is attached to it */
 	bool v2_parent_new;   /* and its parent, which hands nothing down yet */
-	bool *is_void;        /* could not be made and need not be (rootless) */
+	bool *is_void;        /* could not be made and need not be (rootless): CG_NOWHERE */
 	struct cg_unit *unit; /* to be made, or NULL */
 	struct cg_full *next;
 };
@@ -49,9 +49,13 @@ int cg_parse(struct arena *a, const char *mountinfo, const char *self,
  * "/a/b;memory=/x/a/b". `want` absolute or relative to each hierarchy's own group. */
 int cg_path_record(struct arena *a, const struct cg_layout *l, const char *want,
 		   const char **ret_path, struct err *e);
-/* Its share for one hierarchy, from the arena. */
+/* Its share for one hierarchy, from the arena; "": none. */
 const char *cg_path_in(struct arena *a, const struct cg_hierarchy *h, const char *recorded);
 bool cg_path_valid(const char *path);
+/* What a recorded path calls the hierarchy. */
+const char *cg_path_key(struct arena *a, const struct cg_hierarchy *h);
+/* Length of what two paths have in common, whole components. */
+size_t cg_common_length(const char *a, const char *b);
 /* True when the comma list ",a,b," has the word. */
 bool cg_list_has(const char *list, const char *word);
 /* Index of the v2 hierarchy or -1. */
@@ -159,7 +163,15 @@ int cg_unit_update(struct cg_group *g, const struct cg_values *values, struct er
 /* Lets systemd move a process where we may not: the container's group, or sub below. */
 int cg_unit_join(struct cg_group *g, pid_t pid, const char *sub, struct err *e);
 
+/* --- delegate.c --- */
+/* The recorded path of the group that this caller may have: `asked` (recorded), or when that is
+ * NULL a place of his own; with empty places, "" when he may have none at all. */
+int cg_delegated_path(struct arena *a, const struct cg_layout *l, const char *id, const char *asked,
+		      const char **ret_path, struct err *e);
+
 /* --- group.c --- */
+/* The directory of a group in a hierarchy that it is void in: there is none of that name. */
+#define CG_NOWHERE "/proc/0"
 int cg_group_check_free(struct cg_group *g, struct err *e);
 int cg_group_make(struct cg_group *g, struct err *e);
 /* Hands controllers down to the group's directory on v2: those in `need` (",memory,") must come,

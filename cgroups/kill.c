@@ -159,6 +159,8 @@ static bool is_member(struct cg_group *g, pid_t pid)
 	snprintf(file, sizeof(file), "%d/cgroup", (int)pid);
 	for (size_t i = 0; buf && cg_read("/proc", file, buf, 65536) > 0 && i < g->layout->n; i++) {
 		const struct cg_hierarchy *h = &g->layout->items[i];
+		if (cg_full_of(g)->is_void[i])
+			continue;
 		const char *rel = cg_full_of(g)->dirs[i] + strlen(h->mountpoint);
 		size_t len = strlen(rel);
 		for (const char *p = buf; !found && (p = strstr(p, rel)); p += len)

@@ -7,8 +7,9 @@
  *
  * Invariants
  *  1. A recorded path has no "." or ".." or empty component and at least one component in every
- *     hierarchy. It never names a hierarchy's root.
- *  2. Nothing here touches anything but memory.
+ *     hierarchy where it has any. It never names a hierarchy's root.
+ *  2. An empty place ("/a;memory=") is a hierarchy in which the container has no group.
+ *  3. Nothing here touches anything but memory.
  */
 #include "cgroups/internal.h"
 
@@ -42,7 +43,7 @@ bool cg_path_valid(const char *path)
 }
 
 /* What an exception of the recorded path calls the hierarchy. */
-static const char *hierarchy_key(struct arena *a, const struct cg_hierarchy *h)
+const char *cg_path_key(struct arena *a, const struct cg_hierarchy *h)
 {
 	if (h->v2)
 		return "unified";
@@ -64,8 +65,7 @@ static const char *record_relative(struct arena *a, const struct cg_layout *l, c
 		if (!here)
 			return NULL;
 		if (strcmp(here, first) != 0)
-			all = arena_printf(a, "%s;%s=%s", all, hierarchy_key(a, &l->items[i]),
-					   here);
+			all = arena_printf(a, "%s;%s=%s", all, cg_path_key(a, &l->items[i]), here);
 	}
 	return all;
 }
@@ -100,7 +100,7 @@ int cg_path_record(struct arena *a, const struct cg_layout *l, const char *want,
 const char *cg_path_in(struct arena *a, const struct cg_hierarchy *h, const char *recorded)
 {
 	size_t first = strcspn(recorded, ";");
-	const char *key = hierarchy_key(a, h);
+	const char *key = cg_path_key(a, h);
 	size_t key_len = key ? strlen(key) : 0;
 
 	for (const char *p = recorded + first; key && *p == ';';) {

@@ -316,12 +316,33 @@ static int plan_devices(struct plan *p, struct cg_group *g, const struct cg_ask 
 		NULL, run_devices, d, e);
 }
 
+/* What an unprivileged caller may not limit is refused before anything is made. */
+static int refuse_void(struct arena *a, struct cg_group *g, const struct cg_ask *ask, struct err *e)
+{
+	struct cg_values values;
+
+	int rc = cg_values_build(a, g->layout, ask, &values, e);
+	for (size_t i = 0; rc == 0 && i < values.n; i++) {
+		const struct cg_value *v = &values.items[i];
+		if (cg_full_of(g)->is_void[v->hier] && !v->neutral)
+			return err_set(e, ERR_UNSUPPORTED, EPERM, v->pointer,
+				       "can't be limited: in %s no control group is this user's to "
+				       "make; have one delegated to him (cgroups(7)), or leave the "
+				       "limit out",
+				       g->layout->items[v->hier].mountpoint);
+	}
+	return rc;
+}
+
 int cg_plan(struct plan *p, struct cg_group *g, const struct spec *s, struct err *e)
 {
 	struct cg_ask ask = ask_of(s);
 	const char *pointer = s->linux_.cgroups_path ? "/linux/cgroupsPath" : "";
 
-	int rc = plan_group(p, g, &ask, pointer, e);
+	int rc = s->linux_.resources.set ? refuse_void(p->arena, g, &ask, e) : 0;
+	if (rc < 0 || cg_group_none(g))
+		return rc;
+	rc = plan_group(p, g, &ask, pointer, e);
 	if (rc == 0 && s->linux_.resources.set)
 		rc = plan_values(p, g, &ask, e);
 	if (rc == 0)

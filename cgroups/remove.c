@@ -143,7 +143,7 @@ static int remove_all(struct cg_group *g, bool deep, const char **ret_dir)
 
 	for (size_t k = 0; k <= g->layout->n; k++) {
 		size_t i = k ? k - 1 : (size_t)v2;
-		if ((k == 0 && v2 < 0) || (k && (int)i == v2))
+		if ((k == 0 && v2 < 0) || (k && (int)i == v2) || f->is_void[i])
 			continue;
 		int rc = remove_dir(f->dirs[i]);
 		if (rc == -EBUSY && deep) {
@@ -198,7 +198,7 @@ static int wait_empty(struct cg_group *g, int64_t deadline, struct err *e)
 	int rc = cg_pids(g, &pids, &n, e);
 	if (rc < 0)
 		return rc;
-	if (n == 0 && v2 >= 0)
+	if (n == 0 && v2 >= 0 && !cg_full_of(g)->is_void[v2])
 		cg_wait_event(cg_full_of(g)->dirs[v2], "populated", false, deadline);
 	else
 		wait_pidfds(pids, n, deadline);
@@ -240,6 +240,8 @@ static void remove_parents(struct cg_group *g)
 
 	for (size_t i = 0; i < g->layout->n; i++) {
 		const struct cg_hierarchy *h = &g->layout->items[i];
+		if (cg_full_of(g)->is_void[i])
+			continue;
 		if (snprintf(dir, sizeof(dir), "%s", cg_full_of(g)->dirs[i]) >= (int)sizeof(dir))
 			continue;
 		for (char *slash; (slash = strrchr(dir, '/'));) {

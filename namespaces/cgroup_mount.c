@@ -53,28 +53,34 @@ static struct ns_mount_opts bind_options(const struct ns_child_ctx *c,
 	return o;
 }
 
-static int mount_nothing(const struct ns_mount_opts *o, int target, struct err *e)
+static const char *own_group(const struct ns_child_ctx *c, const char *point)
 {
-	struct ns_mount_opts bare = *o;
+	const struct ns_launch *l = c->launch;
 
-	bare.n_fs = 0;
+	return l->cgroup_dir ? l->cgroup_dir(l->cgroup_arg, point) : NULL;
+}
+
+/* Without a group of its own (rootless) and without a cgroup namespace there is nothing that the
+ * container may see: an empty directory. */
+static int empty(const struct ns_mount_opts *o, struct err *e)
+{
+	const char *words[] = {"mode=755"};
+	struct ns_mount_opts bare = {.fs = words, .n_fs = 1};
 	auto_fd tree = ns_fs_mount("tmpfs", "tmpfs", &bare, e);
-	return tree < 0 ? tree : attach(tree, target, e);
+	int rc = tree < 0 ? tree : ns_mount_apply(tree, o, e);
+
+	return rc < 0 ? rc : take_fd(&tree);
 }
 
 static int mount_v2(struct ns_child_ctx *c, const struct ns_mount_opts *o, int target,
 		    struct err *e)
 {
 	struct ns_mount_opts own = bind_options(c, o);
-	char path[PATH_MAX];
-
-	/* The group that it stays in is its caller's, not its to show or to change. */
-	if (!c->launch->cgroup_path)
-		return mount_nothing(o, target, e);
-	snprintf(path, sizeof(path), CGROUP_DIR "%s", c->launch->cgroup_path);
-	auto_fd tree = spec_find_ns(c->spec, SPEC_NS_CGROUP)
+	const char *dir = own_group(c, CGROUP_DIR);
+	auto_fd tree = c->launch->cgroup_dir && spec_find_ns(c->spec, SPEC_NS_CGROUP)
 			       ? ns_fs_mount("cgroup2", "cgroup", o, e)
-			       : bind_host(path, &own, e);
+		       : dir ? bind_host(dir, &own, e)
+			     : empty(&own, e);
 	return tree < 0 ? tree : attach(tree, target, e);
 }
 
@@ -110,15 +116,11 @@ static int link_words(const char *name, int dir, struct err *e)
 /* One hierarchy: a directory of its name in the tmpfs, with the group bound on it. A hierarchy in
  * which the container has no group (rootless) is left out. The tmpfs is ours alone: no link can be
  * in the way of a name in it. */
-static int bind_hierarchy(struct ns_child_ctx *c, const char *mountpoint, const char *group,
-			  int dir, struct err *e)
+static int bind_hierarchy(const char *mountpoint, const char *own, int dir, struct err *e)
 {
 	const char *name = strrchr(mountpoint, '/') + 1;
-	char own[PATH_MAX * 2];
-
-	snprintf(own, sizeof(own), "%s%s", mountpoint, group);
 	auto_fd tree = open_tree(AT_FDCWD, own, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	(void)c;
+
 	if (tree < 0)
 		return errno == ENOENT || errno == EACCES
 			       ? 0
@@ -130,20 +132,10 @@ static int bind_hierarchy(struct ns_child_ctx *c, const char *mountpoint, const 
 	return link_words(name, dir, e);
 }
 
-/* A hierarchy may itself be mounted from a group on (a container within a container). */
-static const char *below_root(const char *group, const char *root)
-{
-	size_t n = strlen(root);
-
-	if (strcmp(root, "/") == 0 || strncmp(group, root, n) != 0 || (group[n] && group[n] != '/'))
-		return group;
-	return group + n;
-}
-
 static int bind_all(struct ns_child_ctx *c, int dir, struct err *e)
 {
 	auto_str text = NULL;
-	char point[PATH_MAX], root[PATH_MAX];
+	char point[PATH_MAX];
 	int rc = file_read_at(AT_FDCWD, "/proc/self/mountinfo", 16u << 20, &text, NULL, e);
 
 	for (const char *line = text; rc >= 0 && line && *line;
@@ -152,11 +144,12 @@ static int bind_all(struct ns_child_ctx *c, int dir, struct err *e)
 		const char *end = strchr(line, '\n');
 		if (!rest || (end && rest > end) || !str_starts(rest + 3, "cgroup"))
 			continue;
-		if (mountinfo_field(line, 3, root, sizeof(root)) &&
-		    mountinfo_field(line, 4, point, sizeof(point)) &&
-		    str_starts(point, CGROUP_DIR "/"))
-			rc = bind_hierarchy(c, point, below_root(c->launch->cgroup_path, root), dir,
-					    e);
+		if (!mountinfo_field(line, 4, point, sizeof(point)) ||
+		    !str_starts(point, CGROUP_DIR "/"))
+			continue;
+		const char *own = own_group(c, point);
+		if (own)
+			rc = bind_hierarchy(point, own, dir, e);
 	}
 	return rc;
 }
@@ -169,7 +162,7 @@ static int mount_v1(struct ns_child_ctx *c, const struct ns_mount_opts *o, int t
 	auto_fd tmpfs = ns_fs_mount("tmpfs", "tmpfs", &bare, e);
 	int rc = tmpfs < 0 ? tmpfs : attach(tmpfs, target, e);
 
-	if (rc >= 0 && c->launch->cgroup_path)
+	if (rc >= 0)
 		rc = bind_all(c, tmpfs, e);
 	/* One call for the tmpfs and all that now lies on it; nobody but us is there yet. */
 	all.rec_set |= all.attr_set;

@@ -54,8 +54,11 @@ struct ns_launch {
 	void *cg;       /* context of the control group's steps (PLAN_CG), for PLAN_ENTER */
 	int cgroup_fd;  /* v2 directory for CLONE_INTO_CGROUP, or -1 */
 	bool cgroup_v2; /* the host has the v2 tree only */
-	/* Group path, for cgroup mounts without a cgroup namespace; NULL: it has none of its own. */
-	const char *cgroup_path;
+	/* The container's group in the hierarchy mounted at `point`, for cgroup mounts without a
+	 * cgroup namespace; NULL: it has none there. No function: it stays in its caller's, which
+	 * isn't its to see. */
+	const char *(*cgroup_dir)(void *arg, const char *point);
+	void *cgroup_arg;
 	int start_fd;   /* listening SOCK_SEQPACKET socket for `start`, or -1: START on the pair */
 	int console_fd; /* connected console socket, or -1: master goes over the pair */
 	unsigned preserve_fds;

@@ -150,8 +150,11 @@ int rt_load_group(struct rt_container *c, struct err *e)
 	if (c->group)
 		return 0;
 	if (!c->doc.cgroup)
-		return err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, NULL,
-			       "container \"%s\" has no control group", c->id);
+		return err_set(
+			e, ERR_UNSUPPORTED, EOPNOTSUPP, NULL,
+			"container \"%s\" has no control group (made without, or none was this "
+			"user's to make), and can't be paused, limited or counted without",
+			c->id);
 	if (!c->layout)
 		rc = cg_discover(c->arena, &c->layout, e);
 	if (rc == 0)

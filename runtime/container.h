@@ -37,14 +37,15 @@ struct rt_container {
 	struct st_journal journal;
 	struct strbuf said; /* the journal of a container that this process makes */
 	struct st_doc doc;
-	bool has_doc;  /* state.json was there */
-	/* run: START goes over the pair, no socket is made, and it goes before the process is READY,
-	 * which then needn't wake us to go on. `born` makes everything that must stand by then. */
+	bool has_doc; /* state.json was there */
+	/* run: START goes over the pair, no socket is made, and it goes before the process is
+	 * READY, which then needn't wake us to go on. `born` makes everything that must stand by
+	 * then. */
 	bool one_shot;
 	int (*born)(struct rt_container *c, struct err *e);
 	bool rootless;
 	bool locked, destroyed;
-	const char *pid_file;  /* absolute: we change the directory meanwhile; NULL: none */
+	const char *pid_file; /* absolute: we change the directory meanwhile; NULL: none */
 	bool pid_written;
 	unsigned preserve_fds; /* what rt_preserve_fds found */
 	struct spec *spec;

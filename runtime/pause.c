@@ -24,12 +24,14 @@ int rt_pause(const struct rt_env *env, const char *id, bool pause, struct err *e
 		rc = rt_allow(id, status, pause ? RT_EV_PAUSE : RT_EV_RESUME, e);
 	if (rc == 0 && pause)
 		rc = mark(&c, true, e);
-	if (rc == 0)
-		rc = c.ops->pause(&c, pause, e);
-	/* Where there is nothing to freeze with there is nothing to look at. */
-	if (rc == -EOPNOTSUPP && pause)
-		(void)mark(&c, false, &(struct err){0});
-	if (rc == 0 && !pause)
-		rc = mark(&c, false, e);
+	if (rc < 0)
+		return rc;
+	rc = c.ops->pause(&c, pause, e);
+	/* A pause that came to nothing leaves no mark either. */
+	struct err ignored, *into = rc < 0 ? &ignored : e;
+	if ((rc < 0) == pause) {
+		int sub = mark(&c, false, into);
+		rc = rc < 0 ? rc : sub;
+	}
 	return rc;
 }

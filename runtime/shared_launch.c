@@ -53,7 +53,9 @@ static int plan_cgroup(struct rt_container *c, struct plan *p, struct err *e)
 			       .driver =
 				       c->env->systemd_cgroup ? CG_DRIVER_SYSTEMD : CG_DRIVER_FILES,
 			       .user = c->rootless};
-	int rc = cg_group_init(c->arena, c->layout, &want, &c->group, e);
+	bool own = c->rootless && !c->env->systemd_cgroup;
+	int rc = own ? cg_group_delegated(c->arena, c->layout, &want, &c->group, e)
+		     : cg_group_init(c->arena, c->layout, &want, &c->group, e);
 
 	if (rc < 0)
 		return rc;
@@ -92,6 +94,11 @@ static int note(void *arg, const char *record, struct err *e)
 	struct rt_container *c = arg;
 
 	return st_journal_append(&c->journal, record, e);
+}
+
+static const char *group_dir(void *arg, const char *point)
+{
+	return cg_group_dir(arg, point);
 }
 
 /* --- in the child --- */
@@ -256,7 +263,7 @@ static int launch(struct launch *l, struct err *e)
 
 	if (rc >= 0)
 		rc = plan_run(&l->plan, PLAN_PREPARE, &l->env, e);
-	if (rc >= 0 && c->group) {
+	if (rc >= 0 && c->group && !cg_group_none(c->group)) {
 		c->doc.cgroup = c->group->path;
 		c->doc.unit = c->group->unit;
 	}
@@ -287,7 +294,8 @@ int be_shared_create(struct rt_container *c, const struct rt_create *how, struct
 		.plan = &l.plan,
 		.cgroup_fd = -1,
 		.cgroup_v2 = c->layout->mode == CG_V2,
-		.cgroup_path = c->group ? c->group->path : NULL,
+		.cgroup_dir = c->group ? group_dir : NULL,
+		.cgroup_arg = c->group,
 		.start_fd = -1,
 		.console_fd = -1,
 		.preserve_fds = c->preserve_fds,
