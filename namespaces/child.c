@@ -137,7 +137,7 @@ static int live(struct ns_child_ctx *c, struct err *e)
 			       .preserve_fds = l->preserve_fds,
 			       .ignored = l->prepared->ignored,
 			       .no_new_keyring = l->no_new_keyring,
-			       .rootless = l->rootless};
+			       .oom_done = (l->prepared->clone_flags & CLONE_NEWUSER) != 0};
 	int rc = arrive(c, e);
 
 	if (rc >= 0 && (ns_process_needs_procfs(&c->spec->process) || c->spec->linux_.sysctl.n)) {

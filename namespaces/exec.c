@@ -176,8 +176,7 @@ static int prepare(struct joining *j, struct err *e)
 				   .process = x->process,
 				   .root = -1,
 				   .procfs = -1,
-				   .preserve_fds = x->preserve_fds,
-				   .rootless = x->rootless};
+				   .preserve_fds = x->preserve_fds};
 	j->p.ignored = ns_signals_ignored();
 	if (x->process->affinity_final || x->process->affinity_initial)
 		j->p.cpus = x->process->affinity_final ? x->process->affinity_final : "";
@@ -186,6 +185,11 @@ static int prepare(struct joining *j, struct err *e)
 		rc = ns_filter_compile(x->arena, filter, x->cache_dir, &j->p.filter, e);
 	if (rc >= 0)
 		rc = compare(j, e);
+	/* Once we hide and are in the user namespace it can't be written any more. */
+	if (rc >= 0 && j->user) {
+		rc = ns_oom_of(getpid(), x->process, x->rootless, e);
+		j->p.oom_done = true;
+	}
 	/* It is the runtime's process that the spec wants to run there, until the group is entered.
 	 */
 	if (rc >= 0 && x->process->affinity_initial)

@@ -85,6 +85,10 @@ int ns_mount_cgroup(struct ns_child_ctx *c, const struct spec_mount *m,
 		    const struct ns_mount_opts *o, int target, struct err *e);
 /* Copies the tree at `from` (a directory of the container's root) into `to`. */
 int ns_copy_up(int from, int to, struct err *e);
+/* mount_host.c: after EPERM, with its message in *e, for a fresh file system: the host's, where it
+ * shows no more than the container's namespaces do. Returns the detached tree, or -EPERM. */
+int ns_mount_shared(const struct spec *s, const char *type, const struct ns_mount_opts *o,
+		    struct err *e);
 /* A detached mount of a fresh file system with its options; *o may be NULL. */
 int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts *o, struct err *e);
 
@@ -106,6 +110,9 @@ int ns_pivot(struct ns_child_ctx *c, struct err *e);
 
 /* process.c, caps.c, seccomp.c, terminal.c, user.c …: steps of PROCESS, shared with exec ----- */
 int ns_plan_process(struct plan *p, const struct spec *s, struct err *e);
+/* oom_score_adj of a process that we may still look into: our own, or our child before it hides. A
+ * process that isn't dumpable can't write its own from within a user namespace. */
+int ns_oom_of(pid_t pid, const struct spec_process *p, bool rootless, struct err *e);
 int ns_accept_process(const struct spec *s, const struct spec_process *p, const char *pointer,
 		      struct err *e);
 /* Compiles the filter (libseccomp), from the cache by content when cache_dir is set. */

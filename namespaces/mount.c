@@ -210,24 +210,6 @@ int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts
 	return mnt < 0 ? err_sys(e, errno, NULL, "mounting %s", type) : mnt;
 }
 
-/* A user namespace may mount a sysfs only with a network namespace of its own: the host's then,
- * with all that lies below, as engines do themselves. */
-static int clone_host_sys(const struct ns_mount_opts *asked, struct err *e)
-{
-	struct ns_mount_opts o = *asked;
-	auto_fd tree = open_tree(AT_FDCWD, "/sys",
-				 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (unsigned)AT_RECURSIVE);
-
-	if (tree < 0)
-		return err_sys(e, errno, NULL, "cloning the host's /sys");
-	/* What lies below is no less read-only than its top. */
-	o.rec_set |= o.attr_set;
-	o.propagation = MS_PRIVATE;
-	o.propagation_rec = true;
-	int rc = ns_mount_apply(tree, &o, e);
-	return rc < 0 ? rc : take_fd(&tree);
-}
-
 static int mount_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct err *e)
 {
 	struct ns_mount_opts o = ms->opts;
@@ -236,8 +218,8 @@ static int mount_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct 
 		o.label = ns_label_mount(c->spec->linux_.mount_label, ms->m->type, &o);
 	int tree = ns_fs_mount(ms->m->type, ms->m->source, &o, e);
 
-	if (tree == -EPERM && is_type(ms, "sysfs") && ns_has_user(c->spec))
-		return clone_host_sys(&ms->opts, e);
+	if (tree == -EPERM)
+		return ns_mount_shared(c->spec, ms->m->type, &ms->opts, e);
 	if (tree == -EINVAL && is_type(ms, "devpts") && ns_has_user(c->spec))
 		return err_wrap(e, tree, "is its gid mapped in the user namespace?");
 	return tree;

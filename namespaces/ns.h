@@ -91,6 +91,9 @@ int ns_spawn(struct ns_launch *l, struct ns_child *ret_child, struct err *e);
 /* N4. uid_map, setgroups, gid_map (user_namespaces(7)) of the waiting child. No-op without a new
  * user namespace. Unprivileged callers go through newuidmap(1) and newgidmap(1). */
 int ns_write_maps(const struct spec *s, pid_t pid, struct err *e);
+/* N4. oom_score_adj of the waiting child, which can't set it by itself in a user namespace. No-op
+ * without a new one. */
+int ns_write_oom(const struct ns_launch *l, pid_t pid, struct err *e);
 
 /* One more process in a running container. */
 struct ns_exec {

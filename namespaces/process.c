@@ -12,11 +12,13 @@
 #include "namespaces/process.h"
 
 #include "common/fd.h"
+#include "common/file.h"
 #include "common/proc.h"
 #include "common/sync.h"
 #include "common/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/ioprio.h>
@@ -48,16 +50,37 @@ static int do_oom(struct ns_process *p, struct err *e)
 {
 	char text[32];
 
-	if (!p->process->oom_score_adj.set)
+	if (!p->process->oom_score_adj.set || p->oom_done)
 		return 0;
 	snprintf(text, sizeof(text), "%d", (int)p->process->oom_score_adj.v);
-	int rc = proc_write(p->procfs, "self/oom_score_adj", text, e);
-	/* Only who has CAP_SYS_RESOURCE on the host may lower it. An unprivileged user's container
-	 * goes on as killable as it was. */
-	if (rc == -EACCES && p->rootless) {
+	return proc_write(p->procfs, "self/oom_score_adj", text, e);
+}
+
+int ns_oom_of(pid_t pid, const struct spec_process *p, bool rootless, struct err *e)
+{
+	char path[64], text[32];
+
+	if (!p->oom_score_adj.set)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	int n = snprintf(text, sizeof(text), "%d", (int)p->oom_score_adj.v);
+	int rc = file_write_at(AT_FDCWD, path, text, (size_t)n, e);
+	/* Only CAP_SYS_RESOURCE of the host may lower it: an unprivileged user's container goes on
+	 * as killable as it was. */
+	if (rc == -EACCES && rootless) {
 		err_clear(e);
 		return 0;
 	}
+	return rc < 0 ? err_wrap(e, rc, "setting it to %s", text) : 0;
+}
+
+int ns_write_oom(const struct ns_launch *l, pid_t pid, struct err *e)
+{
+	if (!(l->prepared->clone_flags & CLONE_NEWUSER))
+		return 0;
+	int rc = ns_oom_of(pid, &l->spec->process, l->rootless, e);
+	if (rc < 0)
+		snprintf(e->where, sizeof(e->where), "/process/oomScoreAdj");
 	return rc;
 }
 

@@ -24,7 +24,7 @@ struct ns_process {
 	int sync;   /* where the listener of a filter that notifies goes */
 	unsigned preserve_fds;
 	bool no_new_keyring;
-	bool rootless;    /* lowering oom_score_adj may fail */
+	bool oom_done;    /* oom_score_adj was set from outside */
 	uint64_t ignored; /* signals to be reset, by ns_signals_ignored */
 	const char *cpus; /* exec only: where it runs at last; "": wherever its group may; NULL: as
 			     it is */

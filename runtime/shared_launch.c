@@ -191,6 +191,8 @@ static int attach(struct launch *l, struct err *e)
 	l->cg.pid = c->proc.pid;
 	int rc = ns_write_maps(c->spec, c->proc.pid, e);
 	if (rc >= 0)
+		rc = ns_write_oom(&l->ns, c->proc.pid, e);
+	if (rc >= 0)
 		rc = plan_run(&l->plan, PLAN_ATTACH, &l->env, e);
 	return rc < 0 ? rc : sync_send(c->proc.sync, SYNC_GO, 0, -1, e);
 }

@@ -20,11 +20,17 @@ int st_not_found(const char *id, struct err *e)
 int st_open(int root, const char *id, int *ret_dir, struct err *e)
 {
 	int fd = openat(root, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
 		return st_not_found(id, e);
 	if (fd < 0)
 		return err_sys(e, errno, id, "opening the container's state directory");
+	if (fstat(fd, &st) < 0 || !st_may_own(st.st_uid)) {
+		fd_close(&fd);
+		return err_set(e, ERR_SYSTEM, EPERM, id,
+			       "the container's state directory belongs to another user");
+	}
 	*ret_dir = fd;
 	return 0;
 }

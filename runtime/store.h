@@ -6,7 +6,8 @@
  *   start.sock    there from `create` to `start`
  *
  * Invariants
- *  1. Names are checked ids, opened O_NOFOLLOW beneath the root's descriptor.
+ *  1. Names are checked ids, opened O_NOFOLLOW beneath the root's descriptor, and their
+ *     directories ours or root's: in a sticky root others may have some of their own.
  *  2. The lock is flock(2) on the directory itself: one file less to make, to leave behind and to
  *     race with. Whoever got it looks whether the directory still has a name.
  *  3. The directory goes last, after everything that the journal names.
@@ -35,8 +36,11 @@ struct st_doc {
 	struct spec_pairs annotations;
 };
 
-/* create: makes it, with its parents, mode 0711. Refuses a root that others can write. */
+/* create: makes it, with its parents. Refuses a root that isn't ours, or that others can write or
+ * exchange. */
 int st_root(const char *path, bool create, int *ret_fd, struct err *e);
+/* True for us and for root: whose files we may trust. */
+bool st_may_own(uid_t uid);
 /* Makes the directory (0700) and locks it. ERR_EXISTS. */
 int st_make(int root, const char *id, int *ret_dir, struct err *e);
 /* ERR_NOTFOUND: `container "x" does not exist`. */
