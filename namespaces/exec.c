@@ -6,6 +6,9 @@
  *  2. Everything that needs the host (filter, own procfs, which namespaces differ) is done before
  *     the first setns.
  *  3. The runtime's own namespaces are what they were when ns_exec_spawn returns.
+ *
+ * An unprivileged caller may join nothing but the user namespace, and all else as its root. Then a
+ * helper joins everything, the pid namespace last, makes the process in it, and ends.
  */
 #include "namespaces/process.h"
 
@@ -19,6 +22,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,6 +33,7 @@ struct joining {
 	int flags; /* CLONE_NEW* of the namespaces that differ from ours, but for the pid one */
 	bool user; /* the user namespace is another one */
 	bool pid;
+	bool inside; /* a helper joined already */
 	int sync;
 };
 
@@ -100,6 +105,16 @@ static int terminal(struct joining *j, struct err *e)
 	return rc;
 }
 
+/* What is done while we are still where the runtime is. */
+static int leave(struct joining *j, struct err *e)
+{
+	int rc = j->x->enter ? j->x->enter(j->x->enter_arg, e) : 0;
+
+	if (rc >= 0 && ns_process_needs_procfs(j->p.process))
+		rc = j->p.procfs = proc_open(e); /* (2) */
+	return rc < 0 ? rc : 0;
+}
+
 static _Noreturn void exec_main(struct joining *j)
 {
 	struct err e = {0};
@@ -108,13 +123,11 @@ static _Noreturn void exec_main(struct joining *j)
 	fd_lazy();
 	if (j->x->wait_go)
 		rc = sync_expect(j->sync, SYNC_GO, NULL, NULL, &e);
-	if (rc >= 0 && j->x->enter)
-		rc = j->x->enter(j->x->enter_arg, &e);
+	if (rc >= 0 && !j->inside)
+		rc = leave(j, &e);
 	if (rc >= 0 && setsid() < 0)
 		rc = err_sys(&e, errno, NULL, "starting a session");
-	if (rc >= 0 && ns_process_needs_procfs(j->p.process))
-		rc = j->p.procfs = proc_open(&e); /* (2) */
-	if (rc >= 0)
+	if (rc >= 0 && !j->inside)
 		rc = enter(j, &e);
 	if (rc >= 0)
 		rc = terminal(j, &e);
@@ -128,26 +141,85 @@ static _Noreturn void exec_main(struct joining *j)
 	_exit(255);
 }
 
-static int clone_joined(struct joining *j, struct ns_child *c, int peer, struct err *e)
+static struct clone_args birth_args(const struct joining *j, int *pidfd)
 {
-	int pidfd = -1;
 	struct clone_args args = {
-		.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+		.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD};
 
 	if (j->x->cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)j->x->cgroup_fd;
 	}
+	return args;
+}
+
+static int clone_failed(const struct joining *j, struct err *e)
+{
+	bool group = errno == EACCES && j->x->cgroup_fd >= 0;
+
+	return err_sys(e, errno, NULL, "making a process in the container%s",
+		       group ? "'s control group (was this caller's own group delegated together "
+			       "with it?)"
+			     : "");
+}
+
+static int clone_joined(struct joining *j, struct ns_child *c, int peer, struct err *e)
+{
+	int pidfd = -1;
+	struct clone_args args = birth_args(j, &pidfd);
 	pid_t pid = sys_clone3(&args);
+
 	if (pid == 0) {
 		fd_close(&peer);
 		exec_main(j);
 	}
 	if (pid < 0)
-		return err_sys(e, errno, NULL, "making a process in the container");
+		return clone_failed(j, e);
 	c->pid = pid;
 	c->pidfd = pidfd;
 	return 0;
+}
+
+static _Noreturn void helper_main(struct joining *j)
+{
+	struct err e = {0};
+	int pidfd = -1;
+	struct clone_args args = {.flags = CLONE_PIDFD | CLONE_PARENT,
+				  .pidfd = (uint64_t)(uintptr_t)&pidfd};
+	int rc = leave(j, &e);
+
+	if (rc >= 0)
+		rc = enter(j, &e);
+	if (rc >= 0 && j->pid && setns(j->x->init_pidfd, CLONE_NEWPID) < 0)
+		rc = err_sys(&e, errno, NULL, "joining the container's pid namespace");
+	pid_t pid = rc < 0 ? -1 : sys_clone3(&args);
+	if (pid == 0) {
+		j->inside = true;
+		exec_main(j);
+	}
+	if (rc >= 0 && pid < 0)
+		rc = clone_failed(j, &e);
+	if (rc >= 0)
+		rc = sync_send(j->sync, SYNC_PID, 0, pidfd, &e);
+	if (rc < 0)
+		(void)sync_send_error(j->sync, &e);
+	_exit(rc < 0);
+}
+
+static int clone_by_helper(struct joining *j, struct ns_child *c, int sync[2], struct err *e)
+{
+	auto_fd helper_fd = -1;
+	struct clone_args args = birth_args(j, &helper_fd);
+	pid_t helper = sys_clone3(&args);
+
+	if (helper == 0) {
+		fd_close(&sync[0]);
+		helper_main(j);
+	}
+	if (helper < 0)
+		return clone_failed(j, e);
+	fd_close(&sync[1]);
+	return ns_take_child(helper, sync[0], c, e);
 }
 
 /* The pid namespace is entered for our next child only, then left again (3). */
@@ -211,11 +283,12 @@ int ns_exec_spawn(struct ns_exec *x, struct ns_child *ret_child, struct err *e)
 	if (rc < 0)
 		return rc;
 	j.sync = sync[1];
-	rc = clone_in_pid_ns(&j, &c, sync[0], e);
+	rc = j.user && sys_caller() != 0 ? clone_by_helper(&j, &c, sync, e)
+					 : clone_in_pid_ns(&j, &c, sync[0], e);
 	fd_close(&sync[1]);
 	if (rc < 0) {
-		if (c.pid > 0)
-			(void)kill(c.pid, SIGKILL);
+		if (c.pidfd >= 0)
+			(void)pidfd_send_signal(c.pidfd, SIGKILL, NULL, 0);
 		fd_close(&c.pidfd);
 		fd_close(&sync[0]);
 		return rc;

@@ -42,6 +42,9 @@ uint64_t ns_clone_flag(enum spec_ns type);
 int ns_join_paths(const struct ns_prepared *p, bool pid, struct err *e);
 /* Root of the user namespace that we are in: ids 0, no groups, not dumpable. */
 int ns_become_root(struct err *e);
+/* spawn.c: receives the child that a helper of ours made with CLONE_PARENT and announced by
+ * SYNC_PID; reaps the helper. *c: pid and pidfd, which is the caller's also on failure. */
+int ns_take_child(pid_t helper, int sync, struct ns_child *c, struct err *e);
 /* child.c: N5 to N10. Never returns. */
 _Noreturn void ns_child_main(struct ns_launch *l, int sync);
 

@@ -178,6 +178,17 @@ static int pid_of(int pidfd, pid_t *ret_pid, struct err *e)
 	return 0;
 }
 
+int ns_take_child(pid_t helper, int sync, struct ns_child *c, struct err *e)
+{
+	int rc = sync_expect(sync, SYNC_PID, NULL, &c->pidfd, e);
+
+	while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (rc >= 0 && c->pidfd < 0)
+		rc = err_set(e, ERR_INTERNAL, EPROTO, NULL, "the helper sent no process");
+	return rc < 0 ? rc : pid_of(c->pidfd, &c->pid, e);
+}
+
 /* The helper joins and clones; the child is ours by CLONE_PARENT. It is born in the group through
  * the helper: from inside the user namespace nobody may clone into it. */
 static int spawn_by_helper(struct ns_launch *l, int sync[2], struct ns_child *c, struct err *e)
@@ -191,12 +202,7 @@ static int spawn_by_helper(struct ns_launch *l, int sync[2], struct ns_child *c,
 	if (helper < 0)
 		return err_sys(e, errno, NULL, "making a process");
 	fd_close(&sync[1]);
-	int rc = sync_expect(sync[0], SYNC_PID, NULL, &c->pidfd, e);
-	while (waitpid(helper, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (rc >= 0 && c->pidfd < 0)
-		rc = err_set(e, ERR_INTERNAL, EPROTO, NULL, "the helper sent no process");
-	return rc < 0 ? rc : pid_of(c->pidfd, &c->pid, e);
+	return ns_take_child(helper, sync[0], c, e);
 }
 
 static int spawn_directly(struct ns_launch *l, int sync[2], struct ns_child *c, struct err *e)

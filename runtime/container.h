@@ -157,6 +157,11 @@ int rt_check_console(bool terminal, bool detach, const char *console_socket, str
 int rt_preserve_fds(struct arena *a, struct spec_process *p, unsigned asked, unsigned *ret_n,
 		    struct err *e);
 
+/* pids.c: of a container without a control group. malloc'ed, the caller frees. */
+int rt_ns_pids(const struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct err *e);
+/* Returns 1, or 0 when the container has no pid namespace of its own. */
+int rt_ns_signal(const struct rt_container *c, int sig, struct err *e);
+
 /* foreground.c: lends our terminal and our signals to a process until it ends. */
 struct rt_foreground {
 	int pidfd;

@@ -137,6 +137,13 @@ static int signal_all(struct rt_container *c, int sig, struct err *e)
 	return cg_signal_all(c->group, sig, e);
 }
 
+static int signal_known(struct rt_container *c, int sig, struct err *e)
+{
+	int rc = rt_ns_signal(c, sig, e);
+
+	return rc == 0 ? signal_init(c, sig, e) : rc;
+}
+
 /* A frozen process of v1 takes no signal, not even the last, until it is thawed. */
 static int thaw_for_kill(struct rt_container *c, struct err *e)
 {
@@ -147,7 +154,9 @@ static int thaw_for_kill(struct rt_container *c, struct err *e)
 
 static int signal_container(struct rt_container *c, int sig, bool all, struct err *e)
 {
-	int rc = all && c->doc.cgroup ? signal_all(c, sig, e) : signal_init(c, sig, e);
+	int rc = !all            ? signal_init(c, sig, e)
+		 : c->doc.cgroup ? signal_all(c, sig, e)
+				 : signal_known(c, sig, e);
 
 	if (rc >= 0 && sig == SIGKILL && c->doc.paused)
 		rc = thaw_for_kill(c, e);
@@ -178,13 +187,9 @@ static int pids(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct 
 		rc = cg_pids(c->group, &list, &n, e);
 	if (rc < 0)
 		return rc;
-	/* No group was to be had: the first process is what we know of. */
 	if (n == 0) {
 		free(list);
-		list = malloc(sizeof(*list));
-		if (!list)
-			return err_sys(e, ENOMEM, c->id, "listing processes");
-		list[n++] = c->doc.pid;
+		return rt_ns_pids(c, ret_pids, ret_n, e);
 	}
 	*ret_pids = list;
 	*ret_n = n;
