@@ -5,6 +5,7 @@
 
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/auxv.h>
@@ -25,5 +26,9 @@ static inline uid_t sys_caller(void)
 {
 	return (uid_t)getauxval(AT_EUID);
 }
+
+/* True for everybody but root of the first user namespace: root of another one is nobody on the
+ * host. */
+bool sys_is_unprivileged(void);
 
 #endif

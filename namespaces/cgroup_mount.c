@@ -48,7 +48,7 @@ static struct ns_mount_opts bind_options(const struct ns_child_ctx *c,
 
 	o.n_fs = 0;
 	o.propagation = 0;
-	if (ns_has_user(c->spec) && !spec_find_ns(c->spec, SPEC_NS_CGROUP))
+	if ((ns_has_user(c->spec) || c->launch->rootless) && !spec_find_ns(c->spec, SPEC_NS_CGROUP))
 		o.attr_set |= MOUNT_ATTR_RDONLY;
 	return o;
 }

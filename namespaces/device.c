@@ -8,7 +8,8 @@
  *  2. What stands there already is left alone when it is the right device, else it is an error:
  *     nothing of the guest's is replaced.
  *  3. In a user namespace mknod is forbidden: the host's own node is bound in its place, from a
- *     clone opened before the guest's root was looked at.
+ *     clone opened before the guest's root was looked at. Where the runtime itself runs in one,
+ *     and the container has none of its own, the kernel's refusal says so.
  */
 #include "namespaces/internal.h"
 
@@ -107,7 +108,7 @@ static int clone_host_node(const char *path, const char *pointer, mode_t type, d
 static int bind_node(struct ns_child_ctx *c, size_t slot, const char *path, mode_t type, dev_t dev,
 		     struct err *e)
 {
-	int tree = c->launch->prepared->devices[slot];
+	int tree = c->launch->prepared->n_devices ? c->launch->prepared->devices[slot] : -1;
 	auto_fd own = -1;
 	int rc = tree < 0 ? clone_host_node(path, "", type, dev, &own, e) : 0;
 	auto_fd target = rc < 0 ? -1 : path_make_file(c->root, path, 0666, e);
@@ -168,6 +169,8 @@ static int run_defaults(const struct plan_step *s, void *ctx, struct err *e)
 			rc = bind_node(c, i, n->path, S_IFCHR, number, e);
 		else
 			rc = make_node(dev, n->path + strlen("/dev/"), S_IFCHR | 0666, number, e);
+		if (rc == -EPERM)
+			rc = bind_node(c, i, n->path, S_IFCHR, number, e);
 	}
 	return rc < 0 ? rc : make_links(c, dev, e);
 }
@@ -191,6 +194,9 @@ static int run_device(const struct plan_step *s, void *ctx, struct err *e)
 	int rc = make_node(parent, name,
 			   type_bits(d->type) | (mode_t)(d->file_mode.set ? d->file_mode.v : 0666),
 			   makedev((unsigned)d->major.v, (unsigned)d->minor.v), e);
+	if (rc == -EPERM && d->type != 'p')
+		return bind_node(c, COUNT(defaults) + index, d->path, type_bits(d->type),
+				 makedev((unsigned)d->major.v, (unsigned)d->minor.v), e);
 	if (rc < 0 || (!d->uid.set && !d->gid.set) || (d->uid.v == 0 && d->gid.v == 0))
 		return rc;
 	if (fchownat(parent, name, d->uid.set ? (uid_t)d->uid.v : (uid_t)-1,
@@ -233,7 +239,7 @@ static int prepare_node(struct ns_launch *l, size_t slot, const char *path, cons
 {
 	int rc = clone_host_node(path, pointer, type, dev, &l->prepared->devices[slot], e);
 
-	if (!ns_child_opens(l, rc))
+	if (!ns_child_opens(rc))
 		return rc;
 	err_clear(e);
 	return 0;

@@ -7,8 +7,9 @@
  *     the first setns.
  *  3. The runtime's own namespaces are what they were when ns_exec_spawn returns.
  *
- * An unprivileged caller may join nothing but the user namespace, and all else as its root. Then a
- * helper joins everything, the pid namespace last, makes the process in it, and ends.
+ * An unprivileged caller may join nothing but the user namespace, and all else as its root; and
+ * root of a user namespace can't return to a pid namespace of the host. For them a helper joins
+ * everything, the pid namespace last, makes the process in it, and ends.
  */
 #include "namespaces/process.h"
 
@@ -283,8 +284,8 @@ int ns_exec_spawn(struct ns_exec *x, struct ns_child *ret_child, struct err *e)
 	if (rc < 0)
 		return rc;
 	j.sync = sync[1];
-	rc = j.user && sys_caller() != 0 ? clone_by_helper(&j, &c, sync, e)
-					 : clone_in_pid_ns(&j, &c, sync[0], e);
+	rc = sys_is_unprivileged() ? clone_by_helper(&j, &c, sync, e)
+				   : clone_in_pid_ns(&j, &c, sync[0], e);
 	fd_close(&sync[1]);
 	if (rc < 0) {
 		if (c.pidfd >= 0)

@@ -102,9 +102,9 @@ int ns_prepare_sources(struct ns_launch *l, struct err *e); /* sources */
 /* Opens the bind source of mount `index` with its attributes set. Returns the detached tree. */
 int ns_open_source(const struct ns_launch *l, size_t index, const struct ns_mount_opts *o,
 		   struct err *e);
-/* True when opening a host tree failed with rc because the caller may not clone mounts, but the
- * child, root of a user namespace of its own, may: then it opens the tree itself. */
-bool ns_child_opens(const struct ns_launch *l, int rc);
+/* True when opening a host tree failed with rc because the caller may not clone mounts of his mount
+ * namespace: the child, which rules its own, opens the tree itself. */
+bool ns_child_opens(int rc);
 /* Maps the ids of a detached tree: the mount's own maps, or those of the container. */
 int ns_idmap(const struct ns_launch *l, const struct spec_mount *m, int tree, bool recursive,
 	     struct err *e);

@@ -220,7 +220,7 @@ static int mount_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct 
 
 	if (tree == -EPERM)
 		return ns_mount_shared(c->spec, ms->m->type, &ms->opts, e);
-	if (tree == -EINVAL && is_type(ms, "devpts") && ns_has_user(c->spec))
+	if (tree == -EINVAL && is_type(ms, "devpts"))
 		return err_wrap(e, tree, "is its gid mapped in the user namespace?");
 	return tree;
 }

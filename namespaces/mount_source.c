@@ -3,8 +3,9 @@
  * Invariants
  *  1. A source is opened once, by the runtime's process, as a detached tree whose attributes are
  *     set before anybody can see it. The child inherits the descriptor.
- *  2. An unprivileged caller may not clone mounts: its child, root of a user namespace of its
- *     own, opens the source by name, with no more rights than the caller has.
+ *  2. A caller who doesn't rule his mount namespace (unprivileged, or root of a user namespace
+ *     made without one) may not clone its mounts: his child, which rules its own, opens the source
+ *     by name, with no more rights than the caller has.
  *  3. What is bound over the whole of /proc is a procfs.
  */
 #include "namespaces/internal.h"
@@ -86,7 +87,7 @@ static int prepare_one(struct ns_launch *l, size_t index, struct err *e)
 	if (rc < 0 || !o.bind || o.remount)
 		return rc;
 	int tree = ns_open_source(l, index, &o, e);
-	if (tree < 0 && ns_child_opens(l, tree)) {
+	if (tree < 0 && ns_child_opens(tree)) {
 		err_clear(e);
 		return 0;
 	}

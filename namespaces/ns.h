@@ -63,7 +63,7 @@ struct ns_launch {
 	int console_fd; /* connected console socket, or -1: master goes over the pair */
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring;
-	bool rootless;           /* lowering oom_score_adj may fail */
+	bool rootless; /* the caller is no root of the host: lowering oom_score_adj may fail */
 	bool hooks_before_pivot; /* do N6 */
 	bool wait_go;            /* do N4's SYNC_GO; false: the child goes on by itself */
 	int (*run_hooks)(void *arg, enum ns_hook_point point, struct err *e);

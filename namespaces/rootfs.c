@@ -7,8 +7,9 @@
  * its user namespace may have no right to.
  *
  * Invariants
- *  1. The root is cloned by the runtime's process where that may; only an unprivileged caller
- *     leaves it to the child, which is root of a user namespace and sees what its caller sees.
+ *  1. The root is cloned by the runtime's process where that may; only a caller who doesn't rule
+ *     his mount namespace leaves it to the child, which rules its own and sees what its caller
+ *     sees.
  *  2. Nothing that the child mounts reaches the host: all it has is private first.
  */
 #include "namespaces/internal.h"
@@ -32,9 +33,9 @@ bool ns_has_user(const struct spec *s)
 	return spec_find_ns(s, SPEC_NS_USER) != NULL;
 }
 
-bool ns_child_opens(const struct ns_launch *l, int rc)
+bool ns_child_opens(int rc)
 {
-	return rc == -EPERM && (l->prepared->clone_flags & CLONE_NEWUSER);
+	return rc == -EPERM;
 }
 
 /* The rootfs below the working directory as a detached tree. What is mounted on it later stays in
@@ -63,7 +64,7 @@ int ns_prepare_root(struct ns_launch *l, struct err *e)
 	int tree = clone_root(l, e);
 	if (tree >= 0)
 		l->prepared->rootfs_tree = tree;
-	else if (!ns_child_opens(l, tree))
+	else if (!ns_child_opens(tree))
 		return tree;
 	err_clear(e);
 	return 0;

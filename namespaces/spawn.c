@@ -3,7 +3,7 @@
  * One clone3 into the new namespaces and the v2 group. A helper process comes
  * between only when namespaces have to be entered before the new ones are
  * made: a user namespace by path, or a new one beside others by path (which its
- * root would have no right to join).
+ * root would have no right to join), or a pid namespace by who couldn't return from it.
  */
 #include "namespaces/internal.h"
 
@@ -35,7 +35,8 @@ static bool joins_any(const struct ns_prepared *p)
 
 static bool needs_helper(const struct ns_prepared *p)
 {
-	return p->joined[SPEC_NS_USER] >= 0 || ((p->clone_flags & CLONE_NEWUSER) && joins_any(p));
+	return p->joined[SPEC_NS_USER] >= 0 || ((p->clone_flags & CLONE_NEWUSER) && joins_any(p)) ||
+	       (p->joined[SPEC_NS_PID] >= 0 && sys_is_unprivileged());
 }
 
 /* What our children are born into: ours again once the clone is done. */
@@ -90,6 +91,9 @@ static int make_time(struct ns_launch *l, struct birth *b, struct err *e)
 	if (!(l->prepared->clone_flags & CLONE_NEWTIME) ||
 	    !(lin->monotonic.set || lin->boottime.set))
 		return 0;
+	if (sys_is_unprivileged())
+		return err_set(e, ERR_UNSUPPORTED, EPERM, "/linux/timeOffsets",
+			       "only root of the host can give a time namespace offsets");
 	int rc = own_ns("/proc/self/ns/time", &b->time, e);
 	if (rc >= 0 && unshare(CLONE_NEWTIME) < 0)
 		rc = err_sys(e, errno, "/linux/timeOffsets", "making a time namespace");

@@ -24,28 +24,13 @@
 #include <unistd.h>
 
 #define SYSTEM_ROOT "/run/ringfence"
-/* Fixed by the kernel, and part of its ABI as USER_NS_INIT_INO of linux/nsfs.h. */
-#define FIRST_USER_NS 0xEFFFFFFDu
 #define OVERFLOW_UID 65534u /* unless /proc/sys/kernel/overflowuid says otherwise */
-
-/* Root in a user namespace of its own is nobody on the host, and may not write in /run. */
-static bool in_first_user_ns(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/user", &st) < 0 || st.st_ino == FIRST_USER_NS;
-}
-
-static bool unprivileged(void)
-{
-	return sys_caller() != 0 || !in_first_user_ns();
-}
 
 bool rt_is_rootless(const struct rt_env *env)
 {
 	if (env->rootless != RT_ROOTLESS_AUTO)
 		return env->rootless == RT_ROOTLESS_TRUE;
-	return unprivileged();
+	return sys_is_unprivileged();
 }
 
 /* Who we are outside our user namespace (user_namespaces(7)). */
@@ -78,7 +63,7 @@ static int without_variable(char **ret_root)
 
 int rt_default_root(char **ret_root, struct err *e)
 {
-	bool user = unprivileged();
+	bool user = sys_is_unprivileged();
 	const char *dir = user ? getenv("XDG_RUNTIME_DIR") : NULL;
 	char *root;
 	int n;
@@ -127,7 +112,7 @@ bool st_may_own(uid_t uid)
 
 static bool may_own_parent(uid_t uid)
 {
-	return st_may_own(uid) || (uid == OVERFLOW_UID && !in_first_user_ns());
+	return st_may_own(uid) || (uid == OVERFLOW_UID && sys_is_unprivileged());
 }
 
 /* (1) */
