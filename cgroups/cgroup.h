@@ -91,7 +91,7 @@ int cg_group_open(struct arena *a, struct cg_layout *l, const char *path, const 
 
 /* Refuses, by JSON pointer, what this host or this version can't apply. No privileges, no effect.
  */
-int cg_accept(const struct cg_layout *l, const struct spec *s, struct err *e);
+int cg_accept(const struct cg_layout *l, const struct spec *s, bool rootless, struct err *e);
 /* The same for a container without a group: devices alone may be mentioned, for every engine does,
  * and aren't kept. */
 int cg_accept_none(const struct cg_layout *l, const struct spec *s, struct err *e);

@@ -88,6 +88,7 @@ struct cg_ask {
 	const struct spec_resources *r;
 	const char *prefix; /* "/linux/resources", or "" for a resources document */
 	bool update;        /* fields that are zero mean "unchanged" */
+	bool rootless;      /* device rules that can't be applied are left out */
 	bool pids_zero;     /* pids.limit 0 is a limit (spec 1.3), not its absence */
 };
 int cg_values_build(struct arena *a, const struct cg_layout *l, const struct cg_ask *ask,

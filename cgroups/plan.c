@@ -54,10 +54,11 @@ static int devices_prepare(struct arena *a, const struct cg_layout *l, const str
 
 	*ret = d;
 	/* A spec without rules gets the default devices and no others; an update without, no
-	 * change. */
+	 * change. An unprivileged caller can make no device: where rules can't be applied either,
+	 * nothing is lost. */
 	bool implied = ask->r->devices.n == 0;
 	d.hier = implied && ask->update ? -1 : devices_hierarchy(l);
-	if (implied && d.hier < 0)
+	if ((implied || ask->rootless) && d.hier < 0)
 		return 0;
 	d.pointer = implied ? "" : arena_printf(a, "%s/devices", ask->prefix);
 	if (!d.pointer)
@@ -103,17 +104,18 @@ static bool counts_zero_pids(const char *version)
 	return major > 1 || (major == 1 && minor >= 3);
 }
 
-static struct cg_ask ask_of(const struct spec *s)
+static struct cg_ask ask_of(const struct spec *s, bool rootless)
 {
 	return (struct cg_ask){.r = &s->linux_.resources,
 			       .prefix = RESOURCES,
+			       .rootless = rootless,
 			       .pids_zero = counts_zero_pids(s->oci_version)};
 }
 
-int cg_accept(const struct cg_layout *l, const struct spec *s, struct err *e)
+int cg_accept(const struct cg_layout *l, const struct spec *s, bool rootless, struct err *e)
 {
 	auto_arena a = {0};
-	struct cg_ask ask = ask_of(s);
+	struct cg_ask ask = ask_of(s, rootless);
 	struct cg_values values;
 	struct devices d = {.hier = -1};
 
@@ -336,7 +338,7 @@ static int refuse_void(struct arena *a, struct cg_group *g, const struct cg_ask 
 
 int cg_plan(struct plan *p, struct cg_group *g, const struct spec *s, struct err *e)
 {
-	struct cg_ask ask = ask_of(s);
+	struct cg_ask ask = ask_of(s, g->delegated_only);
 	const char *pointer = s->linux_.cgroups_path ? "/linux/cgroupsPath" : "";
 
 	int rc = s->linux_.resources.set ? refuse_void(p->arena, g, &ask, e) : 0;

@@ -36,7 +36,7 @@ static int accept_spec(struct rt_container *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	return c->env->no_cgroup ? cg_accept_none(c->layout, c->spec, e)
-				 : cg_accept(c->layout, c->spec, e);
+				 : cg_accept(c->layout, c->spec, c->rootless, e);
 }
 
 /* The open pair is used by run; otherwise the socket that create left. */
