@@ -209,13 +209,30 @@ static int spawn_by_helper(struct ns_launch *l, int sync[2], struct ns_child *c,
 	return ns_take_child(helper, sync[0], c, e);
 }
 
+/* The kernel's word is the same for many reasons; each has its place to look at. */
+static int clone_failed(const struct ns_launch *l, struct err *e)
+{
+	bool user = (l->prepared->clone_flags & CLONE_NEWUSER) != 0;
+	const char *hint = "";
+
+	if (errno == ENOSPC || errno == EUSERS)
+		hint = " (a limit on namespaces: /proc/sys/user, user_namespaces(7))";
+	else if (errno == EPERM && user && sys_is_unprivileged())
+		hint = " (may unprivileged users make user namespaces here? "
+		       "kernel.unprivileged_userns_clone, user.max_user_namespaces, AppArmor)";
+	else if (errno == EACCES && l->cgroup_fd >= 0)
+		hint = " (in its control group: was the caller's own group delegated together with "
+		       "it?)";
+	return err_sys(e, errno, "/linux/namespaces", "making a process in new namespaces%s", hint);
+}
+
 static int spawn_directly(struct ns_launch *l, int sync[2], struct ns_child *c, struct err *e)
 {
 	int pidfd = -1;
 	pid_t pid = clone_child(l, birth_args(l, &pidfd), sync);
 
 	if (pid < 0)
-		return err_sys(e, errno, "/linux/namespaces", "making a process in new namespaces");
+		return clone_failed(l, e);
 	c->pid = pid;
 	c->pidfd = pidfd;
 	return 0;

@@ -141,7 +141,7 @@ static int signal_known(struct rt_container *c, int sig, struct err *e)
 {
 	int rc = rt_ns_signal(c, sig, e);
 
-	return rc == 0 ? signal_init(c, sig, e) : rc;
+	return rc == 0 ? signal_init(c, sig, e) : rc < 0 ? rc : 0;
 }
 
 /* A frozen process of v1 takes no signal, not even the last, until it is thawed. */
