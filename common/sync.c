@@ -74,8 +74,16 @@ int sync_recv(int sock, struct sync_msg *ret_msg, int *ret_fd, struct err *e)
 	auto_fd fd = -1;
 	int n = fd_recv(sock, &m, sizeof(m), &fd, e);
 
-	if (n == -ECONNRESET)
+	/* A peer that ended without reading all that we sent: the kernel says so once, and before
+	 * what the peer itself had sent. */
+	if (n == -ECONNRESET) {
+		err_clear(e);
+		n = fd_recv(sock, &m, sizeof(m), &fd, e);
+	}
+	if (n == -ECONNRESET) {
+		err_clear(e);
 		n = 0;
+	}
 	if (n <= 0)
 		return n;
 	int rc = check(&m, (size_t)n, e);

@@ -193,15 +193,45 @@ static void bad_paths(void **state)
 	assert_null(p);
 }
 
+static void common(void **state)
+{
+	(void)state;
+	assert_int_equal(cg_common_length("/a/b", "/a/c/d"), 2);
+	assert_int_equal(cg_common_length("/a/b", "/a/b/c"), 4);
+	assert_int_equal(cg_common_length("/a/bc", "/a/b"), 2);
+	assert_int_equal(cg_common_length("/", "/a"), 0);
+	assert_int_equal(cg_common_length("/a", "/a"), 2);
+}
+
+/* Hierarchies in which the container has no group. */
+static void void_places(void **state)
+{
+	(void)state;
+	auto_arena a = {0};
+	struct err e = {0};
+	struct cg_hierarchy h[] = {
+		{.mountpoint = "/nowhere/cpu", .controllers = ",cpu,", .own = "/u"},
+		{.mountpoint = "/nowhere/v2", .controllers = "", .own = "/", .v2 = true}};
+	struct cg_layout l = {.mode = CG_HYBRID, .items = h, .n = 2};
+	const char *path = NULL;
+
+	assert_int_equal(cg_delegated_path(&a, &l, "x", NULL, &path, &e), 0);
+	assert_string_equal(path, "");
+	assert_string_equal(cg_path_in(&a, &h[0], path), "");
+	assert_string_equal(cg_path_in(&a, &h[0], "/a;unified="), "/a");
+	assert_string_equal(cg_path_in(&a, &h[1], "/a;unified="), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(v1),        cmocka_unit_test(hybrid),
-		cmocka_unit_test(v2),        cmocka_unit_test(hidden),
-		cmocka_unit_test(nested),    cmocka_unit_test(twice_mounted),
-		cmocka_unit_test(nothing),   cmocka_unit_test(broken),
-		cmocka_unit_test(lists),     cmocka_unit_test(paths),
-		cmocka_unit_test(bad_paths),
+		cmocka_unit_test(v1),          cmocka_unit_test(hybrid),
+		cmocka_unit_test(v2),          cmocka_unit_test(hidden),
+		cmocka_unit_test(nested),      cmocka_unit_test(twice_mounted),
+		cmocka_unit_test(nothing),     cmocka_unit_test(broken),
+		cmocka_unit_test(lists),       cmocka_unit_test(paths),
+		cmocka_unit_test(bad_paths),   cmocka_unit_test(common),
+		cmocka_unit_test(void_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,12 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void lines(void **state)
 {
@@ -65,6 +71,71 @@ static void nobody_there(void **state)
 	assert_int_equal(e.code, 2); /* ENOENT */
 }
 
+static void has(void **state)
+{
+	(void)state;
+	struct spec_id_map items[] = {{0, 1000, 1}, {1, 100000, 65535}, {4294967294u, 7, 1}};
+	struct spec_id_maps maps = {items, 3}, none = {0};
+
+	assert_true(ns_maps_have(&maps, 0));
+	assert_true(ns_maps_have(&maps, 65535));
+	assert_false(ns_maps_have(&maps, 65536));
+	assert_true(ns_maps_have(&maps, 4294967294u));
+	assert_false(ns_maps_have(&maps, 4294967295u));
+	assert_false(ns_maps_have(&none, 0));
+}
+
+static void file(const char *dir, const char *name, mode_t mode)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static void finds_helper(void **state)
+{
+	(void)state;
+	char dir[] = "/tmp/rf-maps.XXXXXX", path[512], found[512], want[1024];
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/%s", dir, "bin");
+	assert_int_equal(mkdir(path, 0755), 0);
+	file(path, "newuidmap", 0755);
+	file(dir, "newgidmap", 0644);
+	snprintf(want, sizeof(want), "%s/newuidmap", path);
+	/* Relative and empty entries are no place for it. */
+	assert_int_equal(chdir(path), 0);
+	assert_false(ns_maps_find_helper("", "newuidmap", found, sizeof(found)));
+	assert_false(ns_maps_find_helper(".::bin:", "newuidmap", found, sizeof(found)));
+	snprintf(path, sizeof(path), ".:/nowhere:%s:%s/bin", dir, dir);
+	assert_true(ns_maps_find_helper(path, "newuidmap", found, sizeof(found)));
+	assert_string_equal(found, want);
+	/* Neither a file that can't be executed nor a directory. */
+	assert_false(ns_maps_find_helper(path, "newgidmap", found, sizeof(found)));
+	assert_false(ns_maps_find_helper(path, "bin", found, sizeof(found)));
+	assert_int_equal(chdir("/"), 0);
+	unlink(want);
+	snprintf(path, sizeof(path), "%s/newgidmap", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/bin", dir);
+	rmdir(path);
+	rmdir(dir);
+}
+
+static void one_line(void **state)
+{
+	(void)state;
+	char text[] = "newuidmap: no\nand\tmore\033[1m\n\n", empty[] = "\n";
+
+	ns_maps_one_line(text);
+	assert_string_equal(text, "newuidmap: no;and more [1m");
+	ns_maps_one_line(empty);
+	assert_string_equal(empty, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +143,9 @@ int main(void)
 		cmocka_unit_test(many),
 		cmocka_unit_test(no_new_user_namespace),
 		cmocka_unit_test(nobody_there),
+		cmocka_unit_test(has),
+		cmocka_unit_test(finds_helper),
+		cmocka_unit_test(one_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

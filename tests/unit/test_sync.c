@@ -114,6 +114,23 @@ static void peer_resets(void **state)
 	assert_int_equal(sync_recv(ends[1], &m, NULL, &e), 0);
 }
 
+/* What a peer said before it ended isn't lost to what it left unread. */
+static void last_words(void **state)
+{
+	struct err why = {0};
+	struct sync_msg m;
+
+	(void)state;
+	err_set(&why, ERR_SPEC, EINVAL, "/mounts/2", "the reason");
+	assert_int_equal(sync_send(ends[0], SYNC_START, 0, -1, &e), 0);
+	assert_int_equal(sync_send_error(ends[1], &why), 0);
+	fd_close(&ends[1]);
+	assert_int_equal(sync_recv(ends[0], &m, NULL, &e), 1);
+	assert_int_equal(m.type, SYNC_ERROR);
+	assert_string_equal(m.err.text, "the reason");
+	assert_int_equal(sync_recv(ends[0], &m, NULL, &e), 0);
+}
+
 static void error_crosses(void **state)
 {
 	struct err sent, got = {0};
@@ -247,9 +264,9 @@ static void noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(pair),        T(every_type),    T(with_descriptor), T(peer_ends),
-		T(peer_resets), T(error_crosses), T(other_type),      T(wrong_sizes),
-		T(wrong_words), T(wild_error),    T(noise),
+		T(pair),        T(every_type),  T(with_descriptor), T(peer_ends),
+		T(peer_resets), T(last_words),  T(error_crosses),   T(other_type),
+		T(wrong_sizes), T(wrong_words), T(wild_error),      T(noise),
 	};
 
 	return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
