@@ -306,12 +306,43 @@ static bool enable_text(const char *list, char *buf, size_t size)
 	return true;
 }
 
+/* The kernel would let a group with processes hand down cpu and pids, as the root of threaded
+ * groups; but then no group below it takes a process (cgroups(7), "Thread mode"). Only the tree's
+ * top, which has no type, may have both. */
+static bool holds_processes(const char *dir)
+{
+	char buf[32];
+
+	return cg_read(dir, "cgroup.type", buf, sizeof(buf)) > 0 &&
+	       cg_read(dir, "cgroup.procs", buf, sizeof(buf)) > 0;
+}
+
 static bool enable_all(const char *dir, const char *all)
 {
 	char text[1024];
 
-	return enable_text(all, text, sizeof(text)) &&
+	return !holds_processes(dir) && enable_text(all, text, sizeof(text)) &&
 	       cg_write(dir, "cgroup.subtree_control", text) == 0;
+}
+
+/* True when a directory's list of controllers has all of those in `want`. */
+static bool has_all(const char *dir, const char *list, const char *want)
+{
+	char have[1024], word[64];
+
+	if (cg_read(dir, list, have, sizeof(have)) < 0)
+		return false;
+	for (char *p = have; *p; p++)
+		if (*p == ' ')
+			*p = ',';
+	for (const char *p = want; *p;) {
+		size_t len = strcspn(p, ",");
+		snprintf(word, sizeof(word), "%.*s", (int)len, p);
+		if (len && !cg_list_has(have, word))
+			return false;
+		p += len + (p[len] == ',');
+	}
+	return true;
 }
 
 /* In one directory: all in one write; if the kernel won't, one by one, and only what is needed has
@@ -322,6 +353,8 @@ static int enable_in(const char *dir, const char *all, const char *need)
 
 	if (enable_all(dir, all))
 		return 0;
+	if (holds_processes(dir))
+		return has_all(dir, "cgroup.subtree_control", need) ? 0 : -EBUSY;
 	for (const char *p = all; *p;) {
 		size_t len = strcspn(p, ",");
 		if (len && len < sizeof(word) - 1) {
@@ -354,27 +387,6 @@ static int enable_failed(const char *dir, int rc, const char *need, const char *
 		       need, dir);
 }
 
-/* True when the directory has all that the tree has, or at least what is needed and `all` is
- * already as good as it gets. */
-static bool has_all(const char *dir, const char *want)
-{
-	char have[1024], word[64];
-
-	if (cg_read(dir, "cgroup.controllers", have, sizeof(have)) < 0)
-		return false;
-	for (char *p = have; *p; p++)
-		if (*p == ' ')
-			*p = ',';
-	for (const char *p = want; *p;) {
-		size_t len = strcspn(p, ",");
-		snprintf(word, sizeof(word), "%.*s", (int)len, p);
-		if (len && !cg_list_has(have, word))
-			return false;
-		p += len + (p[len] == ',');
-	}
-	return true;
-}
-
 int cg_group_enable(struct cg_group *g, const char *need, const char *pointer, struct err *e)
 {
 	int v2 = cg_v2_index(g->layout);
@@ -385,7 +397,7 @@ int cg_group_enable(struct cg_group *g, const char *need, const char *pointer, s
 	const struct cg_hierarchy *h = &g->layout->items[v2];
 	const char *dir = cg_full_of(g)->dirs[v2];
 	if (strlen(dir) >= sizeof(path) ||
-	    (!cg_full_of(g)->v2_parent_new && has_all(dir, h->controllers)))
+	    (!cg_full_of(g)->v2_parent_new && has_all(dir, "cgroup.controllers", h->controllers)))
 		return 0;
 	strcpy(path, dir);
 	/* The parent has them all, where a container was made below the tree's top before. */

@@ -506,18 +506,22 @@ of_all() { [ "$(within rf ps -f json "$id" | jq length)" -ge "$1" ]; }
 
 @test "a systemd unit with Delegate: limits hold" {
 	[ -d /run/systemd/system ] || skip "no systemd here"
+	# Its user needs an account that systemd sees.
+	chown -R daemon:daemon "$b" "$T/xdg"
+	cfg --argjson u "$(id -u daemon)" --argjson g "$(id -g daemon)" \
+		'.linux.uidMappings[0].hostID = $u | .linux.gidMappings[0].hostID = $g'
 	cfg '.linux.resources.pids.limit = 7 | .linux.resources.memory.limit = 33554432'
 	sh_args 'cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/memory.max'
 	cat >"$T/bin/job" <<-JOB
 		#!/bin/bash
 		own=/sys/fs/cgroup\$(sed -n s/^0:://p /proc/self/cgroup)
 		mkdir "\$own/shell" && echo \$\$ >"\$own/shell/cgroup.procs" || exit 90
-		exec $T/bin/ringfence run -b $b $id
+		XDG_RUNTIME_DIR=$T/xdg exec $T/bin/ringfence run -b $b $id
 	JOB
 	chmod 755 "$T/bin/job"
-	run systemd-run -q --wait --pipe --uid="$uid" --gid="$uid" -p Delegate=yes \
-		-p Environment="XDG_RUNTIME_DIR=$T/xdg" "$T/bin/job" </dev/null
+	run systemd-run -q --wait --pipe --uid=daemon --gid=daemon -p Delegate=yes "$T/bin/job" </dev/null
 	is $'7\n33554432'
+	chown -R "$uid:$uid" "$T/xdg"
 }
 
 # As podman and buildah start it: uid 0 of a user namespace, nothing of cgroups or users asked.
