@@ -128,7 +128,7 @@ int cg_accept(const struct cg_layout *l, const struct spec *s, bool rootless, st
 int cg_accept_none(const struct cg_layout *l, const struct spec *s, struct err *e)
 {
 	auto_arena a = {0};
-	struct cg_ask ask = ask_of(s);
+	struct cg_ask ask = ask_of(s, true);
 	struct cg_values values = {0};
 
 	if (!s->linux_.set || !s->linux_.resources.set)
