@@ -158,44 +158,44 @@ static int recv_all(struct cg_bus *b, size_t len, struct err *e)
 
 /* --- SASL --- */
 
-/* One line, byte by byte: the other side says no more than it was asked for. */
-static int recv_line(struct cg_bus *b, char line[MAX_LINE], struct err *e)
+/* "DATA" (an empty challenge) or nothing, then "OK" or a refusal. The other side says no more
+ * before it is asked something, so all that comes belongs to it. */
+static const char *verdict(const char *said)
 {
-	size_t n = 0;
+	const char *end = strstr(said, "\r\n");
 
-	while (n < 2 || line[n - 2] != '\r' || line[n - 1] != '\n') {
-		if (n == MAX_LINE)
-			return lost(b, EPROTO, e, "authenticating");
-		int rc = recv_some(b, line + n, 1, e);
-		if (rc < 0)
-			return rc;
-		n++;
+	if (end && str_starts(said, "DATA")) {
+		said = end + 2;
+		end = strstr(said, "\r\n");
 	}
-	line[n - 2] = '\0';
-	return 0;
+	return end ? said : NULL;
 }
 
 /* Without a name of ours: who we are the socket says, in the other side's user namespace, where our
  * own number may be another one. */
 static int authenticate(struct cg_bus *b, struct err *e)
 {
-	static const char ask[] = "\0AUTH EXTERNAL\r\nDATA\r\n", begin[] = "BEGIN\r\n";
-	char line[MAX_LINE];
-	int rc = send_all(b, ask, sizeof(ask) - 1, e);
+	static const char ask[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+	char said[MAX_LINE] = "";
+	const char *line;
+	size_t n = 0;
 
-	if (rc >= 0)
-		rc = recv_line(b, line, e);
-	if (rc >= 0 && str_starts(line, "DATA"))
-		rc = recv_line(b, line, e);
+	int rc = send_all(b, ask, sizeof(ask) - 1, e);
+	while (rc >= 0 && !(line = verdict(said))) {
+		if (n == sizeof(said) - 1)
+			return lost(b, EPROTO, e, "authenticating");
+		rc = recv_some(b, said + n, sizeof(said) - 1 - n, e);
+		n += rc > 0 ? (size_t)rc : 0;
+		said[n] = '\0';
+	}
 	if (rc < 0)
 		return rc;
-	if (!str_starts(line, "OK ")) {
-		fd_close(&b->fd);
-		return err_set(e, ERR_SYSTEM, EACCES, NULL,
-			       "talking to systemd: it does not let this user in (\"%.40s\")",
-			       line);
-	}
-	return send_all(b, begin, sizeof(begin) - 1, e);
+	if (str_starts(line, "OK "))
+		return 0;
+	fd_close(&b->fd);
+	return err_set(e, ERR_SYSTEM, EACCES, NULL,
+		       "talking to systemd: it does not let this user in (\"%.*s\")",
+		       (int)strcspn(line, "\r"), line);
 }
 
 /* --- messages --- */
