@@ -81,10 +81,11 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 	is inside
 	run rf ps --format json "$id"
 	ok
-	has "$(pid)"
+	[ "$(jq length <<<"$output")" = 2 ]
 	run rf pause "$id"
 	exit_is 1
 	has "no control group"
+	is_status running
 	run rf update --pids-limit 5 "$id"
 	exit_is 1
 	has "no control group"
@@ -159,12 +160,13 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 
 @test "a name that ends in .slice makes a slice" {
 	need_systemd
-	path "::rft_$id.slice"
+	path "::rfts-${id#rft-}.slice"
 	sd_up
-	[ "$(group_of)" = "/rft_$id.slice" ]
-	[ "$(prop ActiveState "rft_$id.slice")" = active ]
+	[ "$(group_of)" = "/rfts.slice/rfts-${id#rft-}.slice" ]
+	[ "$(prop ActiveState "rfts-${id#rft-}.slice")" = active ]
 	down
-	[ "$(prop ActiveState "rft_$id.slice")" = inactive ]
+	[ "$(prop ActiveState "rfts-${id#rft-}.slice")" = inactive ]
+	systemctl stop rfts.slice
 }
 
 @test "limits are properties, and stand after a reload" {
@@ -222,7 +224,7 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 	sd_up
 	run rf exec "$id" cat /proc/self/cgroup
 	is "0::/"
-	rf exec -d "$id" sleep 999 3>&-
+	rf exec -d "$id" sleep 999 </dev/null >/dev/null 2>&1 3>&-
 	run rf ps --format json "$id"
 	[ "$(jq length <<<"$output")" = 2 ]
 	rf pause "$id"
@@ -377,7 +379,7 @@ as_user() { setpriv --reuid $uid --regid $uid --clear-groups env HOME=/tmp XDG_R
 	[ "$(cat "/sys/fs/cgroup$g/pids.max")" = 40 ]
 	run as_user "$RINGFENCE" exec "$id" echo inside
 	is inside
-	as_user "$RINGFENCE" exec -d --pid-file "$b/pid" "$id" sleep 998 3>&-
+	as_user "$RINGFENCE" exec -d --pid-file "$b/pid" "$id" sleep 998 </dev/null >/dev/null 2>&1 3>&-
 	grep -qx "0::$g" "/proc/$(cat "$b/pid")/cgroup"
 	as_user "$RINGFENCE" update --pids-limit 41 "$id"
 	[ "$(cat "/sys/fs/cgroup$g/pids.max")" = 41 ]
