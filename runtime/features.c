@@ -20,6 +20,10 @@ static const char *const hook_kinds[] = {
 static const char *const seccomp_lists[] = {"actions", "operators", "archs", "knownFlags",
 					    "supportedFlags"};
 
+/* What changes a unit of the host's systemd. A dot at the end: whatever begins so. */
+static const char *const unsafe_annotations[] = {"org.systemd.property.", "run.oci.delegate-cgroup",
+						 "run.oci.systemd.subgroup", NULL};
+
 /* One config for every question: %s is put into process, linux, mounts. */
 #define QUESTION                                                                    \
 	"{\"ociVersion\":\"1.3.0\",\"process\":{%s\"cwd\":\"/"                      \
@@ -118,8 +122,7 @@ int rt_features(struct strbuf *out, struct err *e)
 	json_obj_open(&o, "annotations");
 	json_put_str(&o, "io.ringfence.version", RF_VERSION);
 	json_obj_close(&o);
-	/* No annotation changes what is done: none is unsafe. */
-	put_list(&o, "potentiallyUnsafeConfigAnnotations", NULL);
+	put_list(&o, "potentiallyUnsafeConfigAnnotations", unsafe_annotations);
 	json_obj_close(&o);
 	strbuf_puts(out, "\n");
 	return out->failed ? err_sys(e, ENOMEM, NULL, "writing the features") : 0;

@@ -182,6 +182,7 @@ extra_setup() { args sleep 1000 && cfg '.ociVersion = "1.0.2-dev"'; }
 @test "program: --rootless=true" { like runc none 'rt --rootless=true list -q'; }
 @test "program: --rootless=maybe" { like runc none 'rt --rootless=maybe list -q'; }
 @test "program: --cgroup-manager of crun" { like crun none 'rt --cgroup-manager=cgroupfs run -d -b $b $id'; }
+@test "program: --cgroup-manager=disabled of crun" { like crun none 'rt --cgroup-manager=disabled run -d -b $b $id && rt exec $id true; echo $?; rt pause $id 2>/dev/null; echo $?'; }
 @test "program: -root v" { like runc none 'rt -root $T/root-$who list -q'; }
 
 @test "differences: names only cases that there are, each with a reason" {
