@@ -10,12 +10,14 @@ need_no_systemd() { ! booted || skip "systemd is process 1 here"; }
 
 extra_teardown() {
 	[ ! -e "$T/keep_user" ] || end_user
-	! booted || systemctl stop "rft-$id.scope" "ringfence-$id.scope" 2>/dev/null || true
+	# What a test that failed left: gently first, for a stop waits for who ignores TERM.
+	rf delete --force "$id" 2>/dev/null || true
+	! booted || systemctl kill -s KILL "rft-$id.scope" 2>/dev/null || true
 }
 
 # Only create and run are told; every other verb has to remember.
 sd_create() { rf --systemd-cgroup create -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }; }
-sd_up() { sh_args "${1:-exec sleep 1000}" && sd_create && start; }
+sd_up() { sh_args "exec sleep 1000" && sd_create && start; }
 sd_go() { run rf --systemd-cgroup run -b "$b" "$id" </dev/null; }
 path() { cfg --arg p "$1" '.linux.cgroupsPath = $p'; }
 prop() { systemctl show --value -p "$1" "${2:-rft-$id.scope}"; }
@@ -76,7 +78,7 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 	rf --cgroup-manager=disabled create -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&-
 	start
 	diff /proc/self/cgroup "/proc/$(pid)/cgroup"
-	! find /sys/fs/cgroup -maxdepth 4 -type d -name "*$id*" | grep -q .
+	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -type d -name "*$id*")" ]
 	run rf exec "$id" echo inside
 	is inside
 	run rf ps --format json "$id"
@@ -344,7 +346,7 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 uid=4711
 # A manager that lingers, without a login.
 begin_user() {
-	touch "$T/keep_user"
+	: >"$T/keep_user"
 	id -u rftuser >/dev/null 2>&1 || useradd -m -u $uid rftuser
 	mkdir -p /run/systemd/system/user@$uid.service.d
 	printf '[Service]\nEnvironment=XDG_RUNTIME_DIR=/run/user/%%i\nDelegate=yes\n' >/run/systemd/system/user@$uid.service.d/rft.conf
@@ -356,21 +358,30 @@ begin_user() {
 	chown -R rftuser "$b"
 }
 end_user() {
+	local p
+	p=$(cat "$T/keep_user")
+	[ -z "$p" ] || {
+		as_user "$RINGFENCE" delete --force "$id" || true
+		kill "$p"
+	}
 	loginctl disable-linger rftuser || true
 	systemctl stop user@$uid.service user-runtime-dir@$uid.service || true
 	rm -rf /run/systemd/system/user@$uid.service.d
 	systemctl daemon-reload
 }
-as_user() { setpriv --reuid $uid --regid $uid --clear-groups env HOME=/tmp XDG_RUNTIME_DIR=/run/user/$uid "$@"; }
+in_session() { setpriv --reuid $uid --regid $uid --clear-groups env HOME=/tmp XDG_RUNTIME_DIR=/run/user/$uid "$@"; }
+# As an engine does it without privileges: in a user namespace of its own, as its root.
+as_user() { in_session nsenter --preserve-credentials -U -m -t "$(cat "$T/keep_user")" "$@"; }
 
 @test "a user's own scope" {
 	need_systemd
 	need setpriv
 	begin_user
-	(cd "$b" && rm config.json && as_user "$RINGFENCE" spec --rootless)
-	cfg '.process.terminal = false | .process.args = ["sleep", "1000"] | .linux.resources.pids = {limit: 40}'
+	in_session unshare -Urm sleep 1000 3>&- </dev/null >/dev/null 2>&1 &
+	echo $! >"$T/keep_user"
+	until_true test -s "/proc/$!/uid_map"
+	cfg '.process.args = ["sleep", "1000"] | .linux.resources.pids = {limit: 40}'
 	path ":rft:$id"
-	chown rftuser "$config"
 	as_user "$RINGFENCE" --systemd-cgroup create -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; false; }
 	as_user "$RINGFENCE" start "$id" 3>&-
 	p=$(as_user "$RINGFENCE" state "$id" | jq .pid)
@@ -383,11 +394,11 @@ as_user() { setpriv --reuid $uid --regid $uid --clear-groups env HOME=/tmp XDG_R
 	grep -qx "0::$g" "/proc/$(cat "$b/pid")/cgroup"
 	as_user "$RINGFENCE" update --pids-limit 41 "$id"
 	[ "$(cat "/sys/fs/cgroup$g/pids.max")" = 41 ]
-	run as_user systemctl --user show --value -p TasksMax "rft-$id.scope"
+	run in_session systemctl --user show --value -p TasksMax "rft-$id.scope"
 	is 41
 	as_user "$RINGFENCE" delete --force "$id"
 	gone "$p"
 	[ ! -e "/sys/fs/cgroup$g" ]
-	run as_user systemctl --user show --value -p LoadState "rft-$id.scope"
+	run in_session systemctl --user show --value -p LoadState "rft-$id.scope"
 	is not-found
 }
