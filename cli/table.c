@@ -14,7 +14,7 @@ const struct opt opt_globals[] = {
 	{"log-level", 0, "LEVEL", OPT_T_STR, AT(log_level), "error, warning, info or debug"},
 	{"debug", 0, NULL, OPT_T_BOOL, AT(debug), "log debug messages"},
 	{"systemd-cgroup", 's', NULL, OPT_T_BOOL, AT(systemd_cgroup), "make the control group a unit of systemd: cgroupsPath is slice:prefix:name"},
-	{"cgroup-manager", 0, "NAME", OPT_T_STR, AT(cgroup_manager), "who makes control groups: cgroupfs, systemd, or disabled (nobody: limits are ignored)"},
+	{"cgroup-manager", 0, "NAME", OPT_T_STR, AT(cgroup_manager), "who makes control groups: cgroupfs, systemd, or disabled (nobody: limits are refused)"},
 	{"rootless", 0, "MODE", OPT_T_STR, AT(rootless), "auto, true or false: is cgroup trouble fatal?"},
 	{"version", 'v', NULL, OPT_T_BOOL, AT(version), "print the version"},
 	{"help", 'h', NULL, OPT_T_BOOL, AT(help), "print help"},

@@ -113,23 +113,6 @@ static int fill_doc(struct rt_container *c, struct err *e)
 	return d->created ? 0 : err_sys(e, ENOMEM, NULL, "creating");
 }
 
-/* Device rules are in every document, and stand for no wish of anybody's. */
-static void warn_unlimited(const struct rt_container *c)
-{
-	const struct spec_resources *r = &c->spec->linux_.resources;
-	bool any = r->memory.limit.set || r->memory.swap.set || r->memory.reservation.set ||
-		   r->cpu.shares.set || r->cpu.quota.set || r->cpu.cpus || r->cpu.mems ||
-		   r->blockio.set || r->hugepages.n || r->pids_limit.set || r->rdma.n ||
-		   r->unified.n;
-	struct err what = {0};
-
-	if (!c->env->no_cgroup || !c->env->warn || !any)
-		return;
-	err_set(&what, ERR_UNSUPPORTED, EOPNOTSUPP, "/linux/resources",
-		"is ignored: there is no control group (--cgroup-manager=disabled)");
-	c->env->warn(c->env->warn_arg, &what);
-}
-
 int rt_prepare(struct rt_container *c, const struct rt_create *how, struct err *e)
 {
 	auto_fd bundle = -1;
@@ -147,7 +130,6 @@ int rt_prepare(struct rt_container *c, const struct rt_create *how, struct err *
 	if (rc < 0)
 		return rc;
 	c->rootless = rt_is_rootless(c->env);
-	warn_unlimited(c);
 	rc = c->ops->accept(c, e);
 	return rc < 0 ? rc : fill_doc(c, e);
 }

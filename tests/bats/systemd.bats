@@ -74,7 +74,6 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 
 @test "cgroup manager disabled: no group is made, and the verbs get on" {
 	sh_args 'sleep 1000 & exec sleep 1000'
-	cfg '.linux.resources.pids = {limit: 1}'
 	rf --cgroup-manager=disabled create -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&-
 	start
 	diff /proc/self/cgroup "/proc/$(pid)/cgroup"
@@ -98,16 +97,6 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 	until_true stopped
 	gone "$p"
 	rf delete "$id"
-}
-
-@test "cgroup manager disabled: limits are named in a warning" {
-	cfg '.linux.resources.memory = {limit: 33554432}'
-	run rf --cgroup-manager=disabled run -b "$b" "$id" </dev/null
-	ok
-	has "/linux/resources"
-	cfg 'del(.linux.resources.memory)'
-	run rf --cgroup-manager=disabled run -b "$b" "$id" </dev/null
-	is ""
 }
 
 @test "cgroup manager disabled: delete --force of a running container" {
