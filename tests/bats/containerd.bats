@@ -30,20 +30,8 @@ setup_file() {
 	within setsid containerd -c "$W/config.toml" >"$W/containerd.log" 2>&1 &
 	until_true ctr version
 	image_tar
-	image_archive
+	image_archive bb sh
 	ctr image import "$W/bb.tar" >"$W/import.log"
-}
-
-# image_archive: the image as `docker save` writes it, which ctr reads.
-image_archive() {
-	local d=$W/archive sum
-	mkdir -p "$d"
-	mv "$W/image.tar" "$d/layer.tar"
-	sum=$(sha256sum "$d/layer.tar" | cut -d' ' -f1)
-	jq -n --arg d "sha256:$sum" '{architecture: "amd64", os: "linux", config: {Env: ["PATH=/bin"], Cmd: ["sh"]},
-		rootfs: {type: "layers", diff_ids: [$d]}, history: [{created_by: "test"}]}' >"$d/config.json"
-	jq -n '[{Config: "config.json", RepoTags: ["docker.io/library/bb:1"], Layers: ["layer.tar"]}]' >"$d/manifest.json"
-	tar -C "$d" -cf "$W/bb.tar" manifest.json config.json layer.tar
 }
 
 teardown_file() {

@@ -63,6 +63,20 @@ image_tar() {
 	tar -C "$d" -cf "$W/image.tar" .
 }
 
+# image_archive NAME WORD…: $W/image.tar with WORDs to run as $W/NAME.tar, an image NAME:1 in the form
+# of `docker save`, which containerd reads.
+image_archive() {
+	local d=$W/archive name=$1
+	shift
+	mkdir -p "$d"
+	cp "$W/image.tar" "$d/layer.tar"
+	jq -n --arg d "sha256:$(sha256sum <"$d/layer.tar" | cut -d' ' -f1)" '{architecture: "amd64", os: "linux",
+		config: {Env: ["PATH=/bin"], Cmd: $ARGS.positional}, rootfs: {type: "layers", diff_ids: [$d]},
+		history: [{created_by: "test"}]}' --args -- "$@" >"$d/config.json"
+	jq -n --arg n "docker.io/library/$name:1" '[{Config: "config.json", RepoTags: [$n], Layers: ["layer.tar"]}]' >"$d/manifest.json"
+	tar -C "$d" -cf "$W/$name.tar" manifest.json config.json layer.tar
+}
+
 # A light set-up: no bundle of our own, but the same look at the host.
 setup() {
 	[ "$RF_VIEW" = hybrid ] || [ "$RF_VIEW" = hostvm ] || skip "the engine sees the same in every view: shown in hybrid"
