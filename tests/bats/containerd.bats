@@ -3,6 +3,7 @@
 # namespaces, a network by CNI, events, and servers at work under limits.
 load helpers
 load engines-docker
+load servers
 
 engine_missing() { missing_of containerd ctr catatonit; }
 engine_rm() {
@@ -32,6 +33,7 @@ setup_file() {
 	image_tar
 	image_archive bb sh
 	ctr image import "$W/bb.tar" >"$W/import.log"
+	! servers=$(servers_root) || export servers
 }
 
 teardown_file() {
@@ -222,3 +224,27 @@ events_flow() {
 	run within grep "$id" /proc/mounts
 	[ -z "$output" ]
 }
+
+# The servers' root is everybody's: what a server writes goes to a layer of its own.
+server_up() {
+	need_servers
+	mkdir "$W/$id" "$W/$id/up" "$W/$id/work" "$W/$id/root"
+	within mount -t overlay -o "lowerdir=$servers/root,upperdir=$W/$id/up,workdir=$W/$id/work" overlay "$W/$id/root"
+	ctr run -d --runc-binary "$RINGFENCE" --cgroup "/$cg_parent/$id" --memory-limit $server_memory --cpus 0.$server_cpu_ms --net-host \
+		--env PATH=/usr/sbin:/usr/bin:/sbin:/bin --rootfs "$W/$id/root" "$id" sh -c "$1"
+}
+in_server() { ctr task exec --exec-id "e$RANDOM" "$id" "$@"; }
+server_group() { echo "/sys/fs/cgroup/$1/$cg_parent/$id"; }
+server_ended() { is_task STOPPED && ctr task rm "$id" 2>&1 | grep -q 'exit code 137'; }
+
+@test "at work: PostgreSQL under pgbench" { work_postgresql; }
+
+@test "at work: nginx under wrk from outside" {
+	server_up 'exec nginx -c /srv/nginx.conf'
+	until_true within busybox wget -qO /dev/null http://127.0.0.1/
+	work_nginx within chroot "$servers/root" wrk -t 1 -c 16 -d 3 http://127.0.0.1/
+}
+
+@test "at work: Redis under redis-benchmark" { work_redis; }
+
+@test "at work: a server that outgrows its memory is killed" { work_outgrows; }

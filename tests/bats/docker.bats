@@ -3,6 +3,7 @@
 # builds by both builders, and servers at work under limits that hold.
 load helpers
 load engines-docker
+load servers
 
 engine_missing() { missing_of dockerd /usr/bin/docker containerd docker-init catatonit iptables; }
 engine_rm() { docker rm -f "$@"; }
@@ -28,6 +29,10 @@ setup_file() {
 	until_true docker version
 	image_tar
 	docker import -c 'ENV PATH=/bin' -c 'CMD ["/bin/sh"]' "$W/image.tar" bb:1
+	if servers=$(servers_root); then
+		docker import "$servers/root.tar" servers:1
+		export servers
+	fi
 }
 
 teardown_file() {
@@ -389,3 +394,25 @@ is_health() { [ "$(what .State.Health.Status)" = "$1" ]; }
 	run within grep "$full" /proc/mounts
 	[ -z "$output" ]
 }
+
+server_up() {
+	need_servers
+	up --memory $server_memory --memory-swap $server_memory --cpus 0.$server_cpu_ms --pids-limit 64 --cpuset-cpus 0 servers:1 sh -c "$1"
+	[ "$(cg pids pids.max) $(cg cpuset cpuset.cpus)" = "64 0" ]
+}
+in_server() { docker exec "$id" "$@"; }
+server_group() { echo "/sys/fs/cgroup/$1/$cg_parent/$(what .Id)"; }
+server_ended() { [ "$(what .State.ExitCode) $(what .State.Status)" = "137 exited" ]; }
+
+@test "at work: PostgreSQL under pgbench" { work_postgresql; }
+
+@test "at work: nginx under wrk in another container" {
+	server_up 'exec nginx -c /srv/nginx.conf'
+	address=$(what .NetworkSettings.IPAddress)
+	until_true within busybox wget -qO /dev/null "http://$address/"
+	work_nginx docker run --rm servers:1 wrk -t 1 -c 16 -d 3 "http://$address/"
+}
+
+@test "at work: Redis under redis-benchmark" { work_redis; }
+
+@test "at work: a server that outgrows its memory is killed" { work_outgrows; }
