@@ -13,7 +13,7 @@
 
 int cmd_spec(struct cli *c, struct err *e)
 {
-	const char *bundle = c->bundle ? c->bundle : ".";
+	const char *bundle = c->bundle ? c->bundle : ".", *name = c->file ? c->file : "config.json";
 	auto_strbuf out = {0};
 	auto_fd dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -22,14 +22,13 @@ int cmd_spec(struct cli *c, struct err *e)
 	int rc = spec_write_default(&out, c->spec_rootless, geteuid(), getegid());
 	if (rc < 0)
 		return err_sys(e, -rc, NULL, "building the default specification");
-	auto_fd fd = openat(dir, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	auto_fd fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0 && errno == EEXIST)
-		return err_set(e, ERR_EXISTS, EEXIST, "config.json",
-			       "file exists, remove it first");
+		return err_set(e, ERR_EXISTS, EEXIST, name, "file exists, remove it first");
 	if (fd < 0)
-		return err_sys(e, errno, "config.json", "creating");
+		return err_sys(e, errno, name, "creating");
 	rc = file_write_all(fd, out.s, out.len);
-	return rc < 0 ? err_sys(e, -rc, "config.json", "writing") : 0;
+	return rc < 0 ? err_sys(e, -rc, name, "writing") : 0;
 }
 
 int cmd_features(struct cli *c, struct err *e)

@@ -134,6 +134,7 @@ static int run_verb(struct cli *c, char **all, struct err *e)
 	}
 	if (rc >= 0)
 		rc = count_args(v, c, e);
+	c->understood = rc >= 0;
 	if (rc >= 0 && v->guarded)
 		rc = cli_self_guard(all, e);
 	if (rc >= 0)
@@ -162,10 +163,11 @@ static int dispatch(struct cli *c, char **all, struct err *e)
 	return run_verb(c, all, e);
 }
 
-/* runc exec ends with 255 when the command couldn't be run, everything else with 1. */
-static int exit_code(const char *verb)
+/* runc exec ends with 255 when the command couldn't be run, everything else with 1: also an exec
+ * whose words make no sense. */
+static int exit_code(const struct cli *c, const char *verb)
 {
-	return str_eq(verb, "exec") ? 255 : 1;
+	return c->understood && str_eq(verb, "exec") ? 255 : 1;
 }
 
 int main(int argc, char **argv)
@@ -193,7 +195,7 @@ int main(int argc, char **argv)
 	if (rc < 0) {
 		const char *verb = c.argv > words + 1 ? c.argv[-1] : "";
 		log_err(&e);
-		rc = exit_code(verb);
+		rc = exit_code(&c, verb);
 	}
 	free(words);
 	return rc;

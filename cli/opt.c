@@ -90,9 +90,11 @@ static bool store(struct cli *c, const struct opt *o, const char *value)
 	return false;
 }
 
-/* By long name (len characters of `name`) or, for one character, by letter. */
+/* By long name (len characters of `name`) or, for one character, by letter. crun has -? and -V. */
 static const struct opt *find(const struct opt *opts, const char *name, size_t len)
 {
+	if (len == 1 && (name[0] == '?' || name[0] == 'V'))
+		name = name[0] == '?' ? "h" : "v";
 	for (const struct opt *o = opts; o && o->name; o++)
 		if ((strlen(o->name) == len && memcmp(o->name, name, len) == 0) ||
 		    (len == 1 && o->letter == name[0]))
@@ -143,6 +145,31 @@ static int unknown(const struct opt *opts, const char *word, struct err *e)
 	return err_set(e, ERR_USAGE, EINVAL, NULL, "unknown option %s", word);
 }
 
+/* Letters in one word, as getopt(3) takes them: "-dt", and "-dtu0" or "-dtu 0" where the last wants
+ * a value. *ret_value is that value's beginning, NULL when the next word has it. Booleans before
+ * the last are set; returns the last, or NULL when one of them is no option. */
+static const struct opt *bundle(const struct opt *opts, struct cli *c, const char *letters,
+				const char **ret_value)
+{
+	const struct opt *o;
+
+	for (const char *p = letters; *p; p++) {
+		o = find(opts, p, 1);
+		if (!o || (!o->arg && p[1] == '='))
+			return NULL;
+		if (o->arg)
+			break;
+	}
+	for (;; letters++) {
+		o = find(opts, letters, 1);
+		if (o->arg || !letters[1])
+			break;
+		(void)store(c, o, NULL);
+	}
+	*ret_value = o->arg && letters[1] ? letters + 1 : NULL;
+	return o;
+}
+
 /* One option at argv[i]; returns how many words it took. */
 static int take(const struct opt *opts, struct cli *c, int argc, char **argv, int i, struct err *e)
 {
@@ -152,12 +179,8 @@ static int take(const struct opt *opts, struct cli *c, int argc, char **argv, in
 	const struct opt *o = find(opts, name, len);
 	int used = 1;
 
-	/* -fv: a letter with its value in the same word. */
-	if (!o && word[1] != '-' && (o = find(opts, name, 1)) && name[1]) {
-		if (!o->arg)
-			return unknown(opts, word, e);
-		value = name + 1;
-	}
+	if (!o && word[1] != '-')
+		o = bundle(opts, c, name, &value);
 	if (!o)
 		return unknown(opts, word, e);
 	if (!value && o->arg) {

@@ -29,11 +29,13 @@ struct cli {
 	bool all, force, quiet, stats, regex, strict;
 	const char *format, *bundle, *file, *user_ns;
 	const char *resources, *interval;
+	int signal;
 	struct opt_i64 memory, memory_reservation, memory_swap, kernel_memory, kernel_memory_tcp,
 		pids_limit, cpu_quota, cpu_rt_runtime, cpu_idle;
 	struct opt_u64 cpu_period, cpu_burst, cpu_shares, cpu_rt_period, blkio_weight;
 	const char *cpuset_cpus, *cpuset_mems, *l3_cache_schema, *mem_bw_schema;
 	bool spec_rootless;
+	bool understood; /* options and the number of arguments were right */
 	/* what is left: positional arguments */
 	char **argv;
 	int argc;
@@ -70,7 +72,7 @@ extern const struct verb cli_verbs[];
 const struct verb *cli_find_verb(const char *name);
 
 /* Parses options at the front of argv (or anywhere, unless ordered) and leaves the
- * positional ones there. Accepts --x v, --x=v, -x v, -xv, and -long as Go programs write it.
+ * positional ones there. Accepts --x v, --x=v, -x v, -xv, -abc, and -long as Go programs write it.
  * ERR_USAGE with a hint of the nearest name. */
 int opt_parse(const struct opt *opts, bool ordered, struct cli *c, int *argc, char **argv,
 	      struct err *e);

@@ -40,9 +40,11 @@ static const struct opt run_opts[] = {
 	HELP};
 static const struct opt plain_opts[] = {HELP};
 static const struct opt kill_opts[] = {
-	{"all", 'a', NULL, OPT_T_BOOL, AT(all), "signal every process of the container"}, HELP};
+	{"all", 'a', NULL, OPT_T_BOOL, AT(all), "signal every process of the container"},
+	{"regex", 'r', NULL, OPT_T_BOOL, AT(regex), "CONTAINER is a regular expression: every container whose id has a match"}, HELP};
 static const struct opt delete_opts[] = {
-	{"force", 'f', NULL, OPT_T_BOOL, AT(force), "kill it first; also removes half-made ones, and an unknown id is no error"}, HELP};
+	{"force", 'f', NULL, OPT_T_BOOL, AT(force), "kill it first; also removes half-made ones, and an unknown id is no error"},
+	{"regex", 'r', NULL, OPT_T_BOOL, AT(regex), "CONTAINER is a regular expression: every container whose id has a match"}, HELP};
 static const struct opt list_opts[] = {
 	{"format", 'f', "FORMAT", OPT_T_STR, AT(format), "table or json"},
 	{"quiet", 'q', NULL, OPT_T_BOOL, AT(quiet), "only ids"}, HELP};
@@ -55,6 +57,7 @@ static const struct opt events_opts[] = {
 	{"stats", 0, NULL, OPT_T_BOOL, AT(stats), "print statistics once"}, HELP};
 static const struct opt spec_opts[] = {
 	{"bundle", 'b', "DIR", OPT_T_STR, AT(bundle), "where to write config.json (default .)"},
+	{"file", 'f', "FILE", OPT_T_STR, AT(file), "write to FILE instead of config.json"},
 	{"rootless", 0, NULL, OPT_T_BOOL, AT(spec_rootless), "for an unprivileged user: id maps of the caller"}, HELP};
 static const struct opt explain_opts[] = {
 	{"bundle", 'b', "DIR", OPT_T_STR, AT(create.bundle), "bundle directory (default .)"},

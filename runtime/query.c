@@ -102,6 +102,17 @@ int rt_list(const struct rt_env *env, struct arena *a, struct rt_info **ret_item
 	return 0;
 }
 
+/* What outlived the first process: only in a pid namespace that isn't the container's own. */
+static void drop_first(pid_t first, pid_t *pids, size_t *n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < *n; i++)
+		if (pids[i] != first)
+			pids[kept++] = pids[i];
+	*n = kept;
+}
+
 int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *ret_n,
 	    struct err *e)
 {
@@ -113,5 +124,9 @@ int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *
 		rc = rt_status(&c, &status, e);
 	if (rc == 0)
 		rc = rt_allow(id, status, RT_EV_PIDS, e);
-	return rc < 0 ? rc : c.ops->pids(&c, ret_pids, ret_n, e);
+	if (rc == 0)
+		rc = c.ops->pids(&c, ret_pids, ret_n, e);
+	if (rc >= 0 && status == RT_STOPPED)
+		drop_first(c.doc.pid, *ret_pids, ret_n);
+	return rc;
 }

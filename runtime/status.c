@@ -35,8 +35,8 @@ static const struct {
 	[RT_EV_RESUME] = {1u << RT_PAUSED, "cannot resume a container that is {s}: not paused"},
 	[RT_EV_UPDATE] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED,
 			  "cannot update a container that is {s}"},
-	[RT_EV_PIDS] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED,
-			"container not running"},
+	[RT_EV_PIDS] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED | 1u << RT_STOPPED,
+			"cannot list the processes of a container that is {s}"},
 	[RT_EV_STATS] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED,
 			 "container with id {id} is not running"},
 	[RT_EV_DELETE] = {1u << RT_STOPPED,
@@ -65,7 +65,8 @@ int rt_allow(const char *id, enum rt_status s, enum rt_event ev, struct err *e)
 	if (table[ev].allowed & 1u << s)
 		return 0;
 	if (ev == RT_EV_EXEC && s == RT_PAUSED)
-		strbuf_puts(&text, "cannot exec in a paused container");
+		strbuf_puts(&text,
+			    "cannot exec in a paused container (use --ignore-paused to override)");
 	else
 		fill_in(table[ev].refusal, id, rt_status_word(s), &text);
 	return err_set(e, ERR_STATE, s == RT_STOPPED ? ESRCH : EBUSY, NULL, "%s",

@@ -22,7 +22,7 @@
 static const char *const expected[RT_EVENTS] = {
 	[RT_EV_START] = "-+---", [RT_EV_EXEC] = "-++--",   [RT_EV_KILL] = "-+++-",
 	[RT_EV_PAUSE] = "-++--", [RT_EV_RESUME] = "---+-", [RT_EV_UPDATE] = "-+++-",
-	[RT_EV_PIDS] = "-+++-",  [RT_EV_STATS] = "-+++-",  [RT_EV_DELETE] = "----+",
+	[RT_EV_PIDS] = "-++++",  [RT_EV_STATS] = "-+++-",  [RT_EV_DELETE] = "----+",
 };
 
 static void whole_table(void **state)
@@ -54,7 +54,8 @@ static void words_that_engines_match(void **state)
 	check_text(RT_STOPPED, RT_EV_STATS, "container with id box is not running");
 	check_text(RT_RUNNING, RT_EV_DELETE,
 		   "cannot delete container \"box\" that is not stopped: running");
-	check_text(RT_PAUSED, RT_EV_EXEC, "cannot exec in a paused container");
+	check_text(RT_PAUSED, RT_EV_EXEC,
+		   "cannot exec in a paused container (use --ignore-paused to override)");
 	check_text(RT_STOPPED, RT_EV_EXEC, "cannot exec in a container that is not running");
 }
 
