@@ -25,6 +25,7 @@ const struct opt opt_globals[] = {
 	{"bundle", 'b', "DIR", OPT_T_STR, AT(create.bundle), "bundle directory (default .)"}, \
 	{"config", 'f', "FILE", OPT_T_STR, AT(create.config), "another name than config.json"}, \
 	{"console-socket", 0, "PATH", OPT_T_STR, AT(create.console_socket), "unix socket that receives the terminal's master"}, \
+	{"pidfd-socket", 0, "PATH", OPT_T_STR, AT(create.pidfd_socket), "unix socket that receives a pidfd of the first process"}, \
 	{"pid-file", 0, "FILE", OPT_T_STR, AT(create.pid_file), "write the first process's pid to FILE"}, \
 	{"no-pivot", 0, NULL, OPT_T_BOOL, AT(create.no_pivot), "chroot instead of pivot_root (root on a ramfs)"}, \
 	{"no-new-keyring", 0, NULL, OPT_T_BOOL, AT(create.no_new_keyring), "keep the caller's session keyring"}, \
@@ -71,6 +72,7 @@ static const struct opt lint_opts[] = {
 	{"isolation", 0, "WALL", OPT_T_STR, AT(create.isolation), "shared or microvm"}, HELP};
 static const struct opt exec_opts[] = {
 	{"console-socket", 0, "PATH", OPT_T_STR, AT(exec.console_socket), "unix socket that receives the terminal's master"},
+	{"pidfd-socket", 0, "PATH", OPT_T_STR, AT(exec.pidfd_socket), "unix socket that receives a pidfd of the process"},
 	{"cwd", 0, "DIR", OPT_T_STR, AT(exec.cwd), "working directory in the container"},
 	{"env", 'e', "NAME=VALUE", OPT_T_LIST, AT(env), "add to the environment"},
 	{"tty", 't', NULL, OPT_T_BOOL, AT(exec.tty), "give it a terminal"},

@@ -47,6 +47,7 @@ struct rt_container {
 	bool locked, destroyed;
 	const char *pid_file; /* absolute: we change the directory meanwhile; NULL: none */
 	bool pid_written;
+	int pidfd_socket;      /* connected: who wants the process as a descriptor; or -1 */
 	unsigned preserve_fds; /* what rt_preserve_fds found */
 	struct spec *spec;
 	const char *config; /* text of config.json */
@@ -179,6 +180,13 @@ bool rt_passwd_name(const char *text, uint32_t uid, char *buf, size_t size);
 /* "uid[:gid]" or names. NULL texts: numbers only. The gid of a number alone stays as it is. */
 int rt_parse_user(const char *word, const char *passwd, const char *group, struct spec_user *u,
 		  struct err *e);
+
+/* pidfd_socket.c: *ret_fd stays as it is when nobody wants it; the word tells its receiver what it
+ * is. */
+int rt_pidfd_connect(const char *path, const struct spec *s, int *ret_fd, struct err *e);
+int rt_pidfd_send(int sock, int pidfd, const char *word, struct err *e);
+/* Its value, or NULL. */
+const char *rt_annotation(const struct spec_pairs *p, const char *key);
 
 /* socket.c: unix sockets at paths longer than an address holds. */
 int rt_socket_listen(int dir, const char *name, int *ret_fd, struct err *e);

@@ -157,6 +157,8 @@ static int check_launch(struct rt_container *c, const struct rt_create *how, str
 				  how->console_socket, e);
 	if (rc == 0)
 		rc = name_pid_file(c, how->pid_file, e);
+	if (rc == 0)
+		rc = rt_pidfd_connect(how->pidfd_socket, c->spec, &c->pidfd_socket, e);
 	if (rc < 0)
 		return rc;
 	return rt_preserve_fds(c->arena, &c->spec->process, how->preserve_fds, &c->preserve_fds, e);
@@ -176,6 +178,8 @@ int rt_commit(struct rt_container *c, struct err *e)
 {
 	int rc = rt_save_doc(c, e);
 
+	if (rc == 0)
+		rc = rt_pidfd_send(c->pidfd_socket, c->proc.pidfd, "standard", e);
 	if (rc == 0)
 		rc = rt_write_pid_file(c->pid_file, c->doc.pid, e);
 	c->pid_written = rc == 0 && c->pid_file;

@@ -176,14 +176,18 @@ static int wait_for(const struct rt_exec *how, pid_t pid, int pidfd, int master,
 
 static int launch(struct rt_container *c, struct rt_exec *how, struct err *e)
 {
-	auto_fd pidfd = -1, master = -1;
+	auto_fd pidfd = -1, master = -1, wants = -1;
 	struct err ignored;
 	pid_t pid;
-	int rc = c->ops->exec(c, how, &pid, &pidfd, &master, e);
+	int rc = rt_pidfd_connect(how->pidfd_socket, NULL, &wants, e);
 
+	if (rc == 0)
+		rc = c->ops->exec(c, how, &pid, &pidfd, &master, e);
 	if (rc < 0)
 		return rc;
-	rc = rt_write_pid_file(how->pid_file, pid, e);
+	rc = rt_pidfd_send(wants, pidfd, "setns", e);
+	if (rc == 0)
+		rc = rt_write_pid_file(how->pid_file, pid, e);
 	if (rc < 0)
 		(void)rt_end(pidfd, true, &ignored);
 	return rc < 0 || how->detach ? rc : wait_for(how, pid, pidfd, master, e);

@@ -43,7 +43,7 @@ struct rt_create {
 	const char *id, *bundle; /* bundle: path as given, NULL: "." */
 	const char *config;      /* file name, NULL: "config.json" in the bundle */
 	const char *isolation;   /* backend's name or NULL */
-	const char *console_socket, *pid_file;
+	const char *console_socket, *pidfd_socket, *pid_file;
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring, no_subreaper;
 	/* run only */
@@ -55,7 +55,8 @@ struct rt_exec {
 	const char *process_file; /* or NULL: from argv and the flags, over the container's own */
 	char *const *argv;
 	size_t argc;
-	const char *cwd, *user, *console_socket, *pid_file, *cgroup, *process_label, *apparmor;
+	const char *cwd, *user, *console_socket, *pidfd_socket, *pid_file, *cgroup, *process_label,
+		*apparmor;
 	const char *const *env;
 	size_t n_env;
 	const char *const *caps;

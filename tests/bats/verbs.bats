@@ -116,3 +116,66 @@ is_stopped() { [ "$(status "$1")" = stopped ]; }
 	rf spec -b "$T" --file "$T/s/absolute.json"
 	cmp absolute.json other.json
 }
+
+# receive: somebody who waits for a pidfd at $T/pidfd and prints into $T/got.
+receive() {
+	need_helper recvpidfd
+	"$helpers/recvpidfd" "$T/pidfd" >"$T/got" 2>&1 3>&- </dev/null &
+	until_true test -S "$T/pidfd"
+}
+got() { [ "$(sed -n "${1}p" "$T/got")" = "$2" ]; }
+
+@test "create --pidfd-socket: the first process as a descriptor" {
+	only_ours
+	sh_args "exec sleep 1000"
+	receive
+	create --pidfd-socket "$T/pidfd"
+	until_true got 2 "$(pid)"
+	got 1 standard
+	start
+	rf kill "$id" KILL
+	until_true got 3 ended
+	down
+}
+
+@test "run --pidfd-socket, and the annotation of crun" {
+	only_ours
+	sh_args "exec sleep 1000"
+	receive
+	rf run -d --pidfd-socket "$T/pidfd" --pid-file "$T/p" -b "$b" "$id" </dev/null >"$T/out" 2>&1 3>&-
+	until_true got 2 "$(cat "$T/p")"
+	rf delete -f "$id"
+	until_true got 3 ended
+	rm "$T/pidfd" "$T/got"
+	receive
+	cfg --arg s "$T/pidfd" '.annotations["run.oci.pidfd_receiver"] = $s'
+	create
+	until_true got 2 "$(pid)"
+	rf delete -f "$id"
+	until_true got 3 ended
+}
+
+@test "exec --pidfd-socket: the process of the exec" {
+	only_ours
+	up
+	receive
+	rf exec -d --pidfd-socket "$T/pidfd" --pid-file "$T/p" "$id" sleep 1000 </dev/null >"$T/out" 2>&1 3>&-
+	until_true got 2 "$(cat "$T/p")"
+	got 1 setns
+	down
+	until_true got 3 ended
+}
+
+@test "--pidfd-socket: where nobody listens nothing is made" {
+	only_ours
+	run rf create --pidfd-socket "$T/none" -b "$b" "$id"
+	refused "pidfd socket"
+	cfg '.annotations["run.oci.pidfd_receiver"] = "/no/such"'
+	run rf create -b "$b" "$id"
+	refused run.oci.pidfd_receiver
+	cfg 'del(.annotations)'
+	up
+	run rf exec --pidfd-socket "$T/none" "$id" true
+	exit_is 255
+	down
+}
