@@ -168,6 +168,7 @@ struct rt_foreground {
 	int pidfd;
 	pid_t pid;
 	int master;    /* owned by the caller, -1: no terminal */
+	int notify;    /* from rt_sdnotify_bind, or -1 */
 	int signals;   /* signalfd from rt_signals_hold */
 	bool size_set; /* the spec chose the size of the terminal */
 };
@@ -187,6 +188,16 @@ int rt_pidfd_connect(const char *path, const struct spec *s, int *ret_fd, struct
 int rt_pidfd_send(int sock, int pidfd, const char *word, struct err *e);
 /* Its value, or NULL. */
 const char *rt_annotation(const struct spec_pairs *p, const char *key);
+
+/* sdnotify.c: without NOTIFY_SOCKET in our environment they do nothing. */
+int rt_sdnotify_prepare(struct rt_container *c, struct err *e); /* the mount, the variable */
+int rt_sdnotify_bind(struct rt_container *c, int *ret_fd, struct err *e); /* before the START */
+/* What came at the socket goes on to the manager; true when READY=1 was among it. */
+bool rt_sdnotify_read(int fd, pid_t pid);
+/* One message (changed by it), as it is passed on. */
+bool rt_sdnotify_pass(char *message, pid_t pid, struct strbuf *out);
+/* Until READY=1 came or the process ended. */
+int rt_sdnotify_wait(struct rt_container *c, int fd, struct err *e);
 
 /* socket.c: unix sockets at paths longer than an address holds. */
 int rt_socket_listen(int dir, const char *name, int *ret_fd, struct err *e);

@@ -191,6 +191,8 @@ static int make_locked(struct rt_container *c, const struct rt_create *how, stru
 	int rc = save_config(c, e);
 
 	if (rc == 0)
+		rc = rt_sdnotify_prepare(c, e);
+	if (rc == 0)
 		rc = c->ops->create(c, how, e);
 	return rc < 0 || c->one_shot ? rc : rt_commit(c, e);
 }

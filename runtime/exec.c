@@ -164,7 +164,7 @@ static int describe(struct rt_container *c, struct rt_exec *how, struct err *e)
 static int wait_for(const struct rt_exec *how, pid_t pid, int pidfd, int master, struct err *e)
 {
 	auto_fd signals = -1;
-	struct rt_foreground f = {.pidfd = pidfd, .pid = pid, .master = master};
+	struct rt_foreground f = {.pidfd = pidfd, .pid = pid, .master = master, .notify = -1};
 	int rc = rt_signals_hold(&signals, e);
 
 	if (rc < 0)

@@ -86,14 +86,15 @@ static int exit_code(struct rt_foreground *f, struct err *e)
 int rt_foreground(struct rt_foreground *f, struct err *e)
 {
 	struct rt_console con;
-	struct pollfd p[2 + RT_CONSOLE_FDS] = {{.fd = f->pidfd, .events = POLLIN},
-					       {.fd = f->signals, .events = POLLIN}};
+	struct pollfd p[3 + RT_CONSOLE_FDS] = {{.fd = f->pidfd, .events = POLLIN},
+					       {.fd = f->signals, .events = POLLIN},
+					       {.fd = f->notify, .events = POLLIN}};
 	int rc = rt_console_open(&con, f->master, f->size_set, e);
 
 	if (rc < 0)
 		return rc;
 	for (;;) {
-		nfds_t n = 2 + rt_console_poll(&con, p + 2);
+		nfds_t n = 3 + rt_console_poll(&con, p + 3);
 		if (poll(p, n, -1) < 0) {
 			if (errno == EINTR)
 				continue;
@@ -102,7 +103,9 @@ int rt_foreground(struct rt_foreground *f, struct err *e)
 		}
 		if (p[1].revents)
 			on_signals(f, &con);
-		rt_console_copy(&con, p + 2);
+		if (p[2].revents)
+			(void)rt_sdnotify_read(f->notify, f->pid);
+		rt_console_copy(&con, p + 3);
 		if (p[0].revents) {
 			rt_console_drain(&con);
 			break;

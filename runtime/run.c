@@ -8,6 +8,7 @@
 struct run {
 	struct rt_container c; /* first: `born` finds the rest by it */
 	const struct rt_create *how;
+	int notify;  /* from rt_sdnotify_bind */
 	int signals; /* signalfd of those that the program is to get */
 };
 
@@ -40,6 +41,7 @@ static int wait_and_delete(struct run *r, struct err *e)
 		.pidfd = c->proc.pidfd,
 		.pid = c->proc.pid,
 		.master = c->proc.master,
+		.notify = r->notify,
 		.signals = r->signals,
 		.size_set = p->console_height.set && p->console_width.set,
 	};
@@ -74,6 +76,8 @@ static int born(struct rt_container *c, struct err *e)
 		rc = adopt_orphans(c->spec, e);
 	if (rc == 0 && !r->how->detach)
 		rc = rt_signals_hold(&r->signals, e);
+	if (rc == 0)
+		rc = rt_sdnotify_bind(c, &r->notify, e);
 	return rc < 0 ? rc : rt_commit(c, e);
 }
 
@@ -83,12 +87,14 @@ static int run(struct run *r, struct err *e)
 
 	if (rc == 0)
 		rc = start_one_shot(&r->c, e);
-	return rc < 0 || r->how->detach ? rc : wait_and_delete(r, e);
+	if (rc < 0)
+		return rc;
+	return r->how->detach ? rt_sdnotify_wait(&r->c, r->notify, e) : wait_and_delete(r, e);
 }
 
 int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e)
 {
-	struct run r = {.how = how, .signals = -1};
+	struct run r = {.how = how, .notify = -1, .signals = -1};
 
 	rt_init(&r.c, env, how->id);
 	r.c.one_shot = true;
@@ -96,5 +102,6 @@ int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e)
 	int rc = run(&r, e);
 	rt_close(&r.c);
 	fd_cleanup(&r.signals);
+	fd_cleanup(&r.notify);
 	return rc;
 }

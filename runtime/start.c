@@ -38,6 +38,7 @@ int rt_start_open(struct rt_container *c, struct err *e)
 int rt_start(const struct rt_env *env, const char *id, struct err *e)
 {
 	auto_container c;
+	auto_fd notify = -1;
 	enum rt_status status;
 	int rc = rt_open(&c, env, id, RT_OPEN_LOCK, e);
 
@@ -45,5 +46,9 @@ int rt_start(const struct rt_env *env, const char *id, struct err *e)
 		rc = rt_status(&c, &status, e);
 	if (rc == 0)
 		rc = rt_allow(id, status, RT_EV_START, e);
-	return rc < 0 ? rc : rt_start_open(&c, e);
+	if (rc == 0)
+		rc = rt_sdnotify_bind(&c, &notify, e);
+	if (rc == 0)
+		rc = rt_start_open(&c, e);
+	return rc < 0 ? rc : rt_sdnotify_wait(&c, notify, e);
 }

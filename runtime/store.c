@@ -107,13 +107,15 @@ int st_remove(int root, const char *id, int dir, struct err *e)
 {
 	static const char *const always[] = {"state.json", "config.json", "journal", NULL};
 	static const char *const rarely[] = {"start.sock", "state.json.new", "config.json.new",
-					     NULL};
+					     "notify/notify.sock", NULL};
 
 	int rc = remove_names(id, dir, always, e);
 	if (rc < 0 || unlinkat(root, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return rc;
 	if (errno == ENOTEMPTY || errno == EEXIST)
 		rc = remove_names(id, dir, rarely, e);
+	if (rc == 0 && unlinkat(dir, "notify", AT_REMOVEDIR) < 0 && errno != ENOENT)
+		rc = err_sys(e, errno, "notify", "removing the notify socket's directory");
 	if (rc == 0 && unlinkat(root, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		rc = err_sys(e, errno, id, "removing the container's state directory");
 	return rc;
