@@ -114,8 +114,12 @@ int cg_enter(struct cg_group *g, bool born_in_v2, struct err *e);
  * to manage. After the child's cgroup namespace was made. */
 bool cg_delegates(const struct cg_group *g, const struct spec *s);
 int cg_delegate(struct cg_group *g, const struct spec *s, pid_t pid, struct err *e);
-/* Puts a pid into the group, in every hierarchy (exec). `sub`: path below, or NULL. */
-int cg_attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e);
+/* "[CONTROLLER[,CONTROLLER...]:]PATH" each: the group below for every hierarchy, NULL for the
+ * container's own. Makes nothing. */
+int cg_subs(struct arena *a, const struct cg_group *g, const char *const *words, size_t n,
+	    const char ***ret_subs, struct err *e);
+/* Puts a pid into the group, in every hierarchy (exec), or below it. `subs`: cg_subs, or NULL. */
+int cg_attach(struct cg_group *g, pid_t pid, const char *const *subs, struct err *e);
 /* Applies resources to an existing group (update). Unset fields are left alone. */
 int cg_update(struct cg_group *g, const struct spec_resources *r, struct err *e);
 /* Stops or thaws every process and waits until the kernel says so (cgroup.events by inotify on

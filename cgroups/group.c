@@ -499,13 +499,14 @@ int cg_enter(struct cg_group *g, bool born_in_v2, struct err *e)
 	return 0;
 }
 
-static int attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e)
+int cg_attach(struct cg_group *g, pid_t pid, const char *const *subs, struct err *e)
 {
 	struct cg_full *f = cg_full_of(g);
 	char text[32];
 
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	for (size_t i = 0; i < g->layout->n; i++) {
+		const char *sub = subs ? subs[i] : NULL;
 		int rc = f->is_void[i] ? 0 : attach_one(g, i, sub, text);
 		/* A process of a login session and a user's own group have only root's in common.
 		 */
@@ -520,15 +521,4 @@ static int attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e)
 				       sub ? " " : "", sub ? sub : "");
 	}
 	return 0;
-}
-
-int cg_attach(struct cg_group *g, pid_t pid, const char *sub, struct err *e)
-{
-	while (sub && *sub == '/')
-		sub++;
-	if (sub && !*sub)
-		sub = NULL;
-	if (sub && !cg_path_valid(sub))
-		return err_set(e, ERR_USAGE, EINVAL, sub, "can't name a control group");
-	return attach(g, pid, sub, e);
 }

@@ -359,9 +359,14 @@ bool cg_delegates(const struct cg_group *g, const struct spec *s)
 
 int cg_delegate(struct cg_group *g, const struct spec *s, pid_t pid, struct err *e)
 {
+	auto_arena a = {0};
 	const char *below = spec_annotation(s, DELEGATE);
+	const char **subs = arena_array(&a, g->layout->n, sizeof(*subs));
 	int v2 = cg_v2_index(g->layout), rc = 0;
 	char dir[PATH_MAX];
+
+	if (!subs)
+		return err_sys(e, ENOMEM, "/annotations/" DELEGATE, "naming it");
 
 	if (snprintf(dir, sizeof(dir), "%s/%s", cg_full_of(g)->dirs[v2], below) >= (int)sizeof(dir))
 		return err_sys(e, ENAMETOOLONG, "/annotations/" DELEGATE, "naming it");
@@ -375,5 +380,6 @@ int cg_delegate(struct cg_group *g, const struct spec *s, pid_t pid, struct err 
 		rc = 0;
 	if (rc < 0)
 		return err_sys(e, -rc, dir, "making the group for the container");
-	return cg_attach(g, pid, below, e);
+	subs[v2] = below;
+	return cg_attach(g, pid, subs, e);
 }

@@ -16,6 +16,8 @@ int cmd_exec(struct cli *c, struct err *e)
 	x->n_caps = c->caps.n;
 	x->gids = c->gids.items;
 	x->n_gids = c->gids.n;
+	x->cgroups = c->cgroups.items;
+	x->n_cgroups = c->cgroups.n;
 	if (!x->process_file && x->argc == 0)
 		return err_set(e, ERR_USAGE, EINVAL, NULL,
 			       "exec needs a COMMAND, or --process FILE");

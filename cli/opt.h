@@ -24,7 +24,7 @@ struct cli {
 	/* create, run, restore, exec */
 	struct rt_create create;
 	struct rt_exec exec;
-	struct opt_list env, caps, gids;
+	struct opt_list env, caps, gids, cgroups;
 	/* single verbs */
 	bool all, force, quiet, stats, regex, strict;
 	const char *format, *bundle, *file, *user_ns;

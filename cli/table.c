@@ -86,7 +86,7 @@ static const struct opt exec_opts[] = {
 	{"no-new-privs", 0, NULL, OPT_T_BOOL, AT(exec.no_new_privs), "set no_new_privs"},
 	{"cap", 'c', "CAP", OPT_T_LIST, AT(caps), "add a capability"},
 	{"preserve-fds", 0, "N", OPT_T_UINT, AT(exec.preserve_fds), "pass N more descriptors, from 3 on"},
-	{"cgroup", 0, "PATH", OPT_T_STR, AT(exec.cgroup), "run in this group below the container's"},
+	{"cgroup", 0, "[CTRL:]PATH", OPT_T_LIST, AT(cgroups), "run in this group below the container's, or for these v1 controllers only"},
 	{"ignore-paused", 0, NULL, OPT_T_BOOL, AT(exec.ignore_paused), "allow exec in a paused container"}, HELP};
 static const struct opt update_opts[] = {
 	{"resources", 'r', "FILE", OPT_T_STR, AT(resources), "linux.resources as JSON; - reads standard input"},

@@ -55,7 +55,7 @@ struct rt_exec {
 	const char *process_file; /* or NULL: from argv and the flags, over the container's own */
 	char *const *argv;
 	size_t argc;
-	const char *cwd, *user, *console_socket, *pidfd_socket, *pid_file, *cgroup, *process_label,
+	const char *cwd, *user, *console_socket, *pidfd_socket, *pid_file, *process_label,
 		*apparmor;
 	const char *const *env;
 	size_t n_env;
@@ -63,6 +63,8 @@ struct rt_exec {
 	size_t n_caps;
 	const char *const *gids;
 	size_t n_gids;
+	const char *const *cgroups; /* [CONTROLLER,...:]PATH each, below the container's */
+	size_t n_cgroups;
 	bool tty, detach, no_new_privs, ignore_paused;
 	unsigned preserve_fds;
 	const struct spec_process *process; /* filled by rt_exec for the backend */

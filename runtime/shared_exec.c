@@ -7,6 +7,7 @@
 
 struct joiner {
 	struct rt_container *c;
+	const char **subs;
 	const struct rt_exec *how;
 	struct ns_exec x;
 	struct ns_child child;
@@ -17,7 +18,7 @@ static int attach(struct joiner *j, struct err *e)
 {
 	if (!j->x.wait_go)
 		return 0;
-	int rc = cg_attach(j->c->group, j->child.pid, j->how->cgroup, e);
+	int rc = cg_attach(j->c->group, j->child.pid, j->subs, e);
 	return rc < 0 ? rc : sync_send(j->child.sync, SYNC_GO, 0, -1, e);
 }
 
@@ -59,16 +60,16 @@ static int choose_group(struct joiner *j, struct err *e)
 {
 	struct rt_container *c = j->c;
 
-	if (!c->doc.cgroup)
+	if (!c->doc.cgroup && !j->how->n_cgroups)
 		return 0;
 	int rc = rt_load_group(c, e);
 	if (rc < 0)
 		return rc;
 	c->group->delegated_only = rt_is_rootless(c->env);
 	/* Where only systemd can put it, it waits until it is there. */
-	j->x.wait_go = j->how->cgroup || (c->group->unit && c->group->delegated_only);
+	j->x.wait_go = j->how->n_cgroups > 0 || (c->group->unit && c->group->delegated_only);
 	if (j->x.wait_go)
-		return 0;
+		return cg_subs(c->arena, c->group, j->how->cgroups, j->how->n_cgroups, &j->subs, e);
 	j->x.cgroup_fd = c->group->v2_fd;
 	j->x.enter = cg_born_inside(c->group) ? NULL : enter;
 	j->x.enter_arg = c->group;

@@ -179,3 +179,50 @@ got() { [ "$(sed -n "${1}p" "$T/got")" = "$2" ]; }
 	exit_is 255
 	down
 }
+
+# Directory of the container's group that holds the pids controller.
+group_dir() {
+	if cgroup_v2; then
+		echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$(pid)/cgroup")"
+	else
+		echo "/sys/fs/cgroup/$1$(awk -F: -v c="$1" '$2 == c { print $3 }' "/proc/$(pid)/cgroup")"
+	fi
+}
+# where PID CONTROLLER
+where() { awk -F: -v c="$2" '$2 == c { print $3 }' "/proc/$1/cgroup"; }
+
+@test "exec --cgroup: a group below the container's, which must be there" {
+	only_ours
+	cfg 'del(.linux.resources)'
+	up
+	local d p
+	run rf exec --cgroup below "$id" true
+	exit_is 255
+	has below
+	run rf exec --cgroup ../.. "$id" true
+	exit_is 255
+	run rf exec --cgroup / "$id" true
+	ok
+	if cgroup_v2; then
+		d=$(group_dir)
+		mkdir "$d/below"
+		rf exec -d --pid-file "$T/p" --cgroup /below "$id" sleep 1000 </dev/null >"$T/out" 2>&1 3>&-
+		p=$(cat "$T/p")
+		[ "$(where "$p" "")" = "$(where "$(pid)" "")/below" ]
+		run rf exec --cgroup memory:/below "$id" true
+		exit_is 255
+		has "v2"
+		kill -KILL "$p"
+	else
+		mkdir "$(group_dir pids)/below"
+		run rf exec --cgroup pids:below --cgroup freezer:/ "$id" cat /proc/self/cgroup
+		ok
+		has ":pids:$(where "$(pid)" pids)/below"
+		has ":freezer:$(where "$(pid)" freezer)"
+		hasnt "freezer:$(where "$(pid)" freezer)/below"
+		run rf exec --cgroup no-such:/below "$id" true
+		exit_is 255
+		has no-such
+	fi
+	down
+}
