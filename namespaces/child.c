@@ -50,7 +50,7 @@ static int arrive(struct ns_child_ctx *c, struct err *e)
 	if (rc >= 0)
 		rc = plan_run(l->plan, PLAN_ENTER, &env, e);
 	if (rc >= 0 && new_user)
-		rc = ns_become_root(e);
+		rc = ns_become_root(l->spec->keep_groups, e);
 	else if (rc >= 0 && l->prepared->joined[SPEC_NS_USER] < 0)
 		rc = ns_join_paths(l->prepared, false, e);
 	if (rc >= 0 && (l->prepared->clone_flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)

@@ -85,7 +85,7 @@ static int enter(struct joining *j, struct err *e)
 	/* All at once: the kernel joins the user namespace first, and all or none (setns(2)). */
 	if (j->flags && setns(j->x->init_pidfd, j->flags) < 0)
 		return err_sys(e, errno, NULL, "joining the container's namespaces");
-	int rc = j->user ? ns_become_root(e) : 0;
+	int rc = j->user ? ns_become_root(j->x->spec->keep_groups, e) : 0;
 	if (rc < 0)
 		return rc;
 	j->p.root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

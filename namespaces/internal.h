@@ -16,6 +16,7 @@ struct ns_prepared {
 	int joined[SPEC_NS_MAX]; /* per namespace type: descriptor of the path to join, or -1 */
 	uint64_t clone_flags;    /* CLONE_NEW* of the new ones */
 	struct ns_filter filter; /* seccomp */
+	bool keep_groups;        /* the caller's supplementary groups stay */
 	uint64_t ignored;        /* signals that the runtime's caller ignores */
 };
 
@@ -41,7 +42,7 @@ uint64_t ns_clone_flag(enum spec_ns type);
  * children. Becomes root of a user namespace that it enters. */
 int ns_join_paths(const struct ns_prepared *p, bool pid, struct err *e);
 /* Root of the user namespace that we are in: ids 0, no groups, not dumpable. */
-int ns_become_root(struct err *e);
+int ns_become_root(bool keep_groups, struct err *e);
 /* spawn.c: receives the child that a helper of ours made with CLONE_PARENT and announced by
  * SYNC_PID; reaps the helper. *c: pid and pidfd, which is the caller's also on failure. */
 int ns_take_child(pid_t helper, int sync, struct ns_child *c, struct err *e);
@@ -72,7 +73,8 @@ struct ns_mount_opts {
 	bool bind, rbind, remount, tmpcopyup, idmap, idmap_rec;
 	const char **fs; /* what is left for the file system: "size=64k", "hidepid=2" */
 	size_t n_fs;
-	const char *label; /* SELinux label of the file system, or NULL */
+	const char *label;      /* SELinux label of the file system, or NULL */
+	const char *label_type; /* the option that it is given by, NULL: context */
 };
 /* MS_* of a propagation word ("rslave"), 0: none. */
 uint64_t ns_propagation(const char *word, bool *ret_recursive);

@@ -7,14 +7,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int ns_become_root(struct err *e)
+int ns_become_root(bool keep_groups, struct err *e)
 {
 	/* The id that we came with isn't mapped here; files we make need one that is. */
 	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return err_sys(e, errno, "/linux/uidMappings",
 			       "becoming root of the user namespace (is container id 0 mapped?)");
 	/* A namespace with setgroups denied keeps the groups that it has. */
-	if (syscall(SYS_setgroups, 0, NULL) < 0 && errno != EPERM)
+	if (!keep_groups && syscall(SYS_setgroups, 0, NULL) < 0 && errno != EPERM)
 		return err_sys(e, errno, NULL, "dropping groups");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(e, errno, NULL, "hiding from ptrace");
@@ -49,7 +49,7 @@ int ns_join_paths(const struct ns_prepared *p, bool pid, struct err *e)
 	}
 	int rc = user ? join(p, SPEC_NS_USER, e) : 0;
 	if (rc >= 0 && user)
-		rc = ns_become_root(e);
+		rc = ns_become_root(p->keep_groups, e);
 	for (size_t i = 0; i < COUNT && rc >= 0; i++)
 		if (left[i])
 			rc = join(p, order[i], e);

@@ -195,7 +195,9 @@ int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts
 		/* An instance of its own is all that there is since Linux 4.7. */
 		if (!str_eq(o->fs[i], "newinstance"))
 			rc = set_option(fs, o->fs[i], e);
-	if (rc >= 0 && o->label && fsconfig(fs, FSCONFIG_SET_STRING, "context", o->label, 0) < 0)
+	if (rc >= 0 && o->label &&
+	    fsconfig(fs, FSCONFIG_SET_STRING, o->label_type ? o->label_type : "context", o->label,
+		     0) < 0)
 		rc = err_sys(e, errno, "/linux/mountLabel", "label \"%s\"", o->label);
 	if (rc < 0)
 		return rc;
@@ -216,6 +218,7 @@ static int mount_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct 
 
 	if (ns_label_selinux())
 		o.label = ns_label_mount(c->spec->linux_.mount_label, ms->m->type, &o);
+	o.label_type = c->spec->mount_context;
 	int tree = ns_fs_mount(ms->m->type, ms->m->source, &o, e);
 
 	if (tree == -EPERM)

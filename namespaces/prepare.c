@@ -58,6 +58,7 @@ int ns_prepare(struct ns_launch *l, struct err *e)
 	for (int i = 0; i < SPEC_NS_MAX; i++)
 		p->joined[i] = -1;
 	p->ignored = ns_signals_ignored();
+	p->keep_groups = l->spec->keep_groups;
 	l->prepared = p;
 	rc = prepare_namespaces(l, e);
 	if (rc >= 0 && l->spec->linux_.seccomp.set)

@@ -189,7 +189,7 @@ static int do_groups(struct ns_process *p, struct err *e)
 	const struct spec_u32s *g = &p->process->user.additional_gids;
 
 	_Static_assert(sizeof(gid_t) == sizeof(uint32_t), "gid lists are passed as they are");
-	if (syscall(SYS_setgroups, g->n, g->items) == 0)
+	if (p->spec->keep_groups || syscall(SYS_setgroups, g->n, g->items) == 0)
 		return 0;
 	/* A user namespace with setgroups denied can only have the groups it has. */
 	if (errno == EPERM && g->n == 0)

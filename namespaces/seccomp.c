@@ -296,6 +296,23 @@ static int accept_listener(const struct spec_seccomp *s, struct err *e)
 	return rc;
 }
 
+static int accept_names(const struct spec_seccomp *s, struct err *e)
+{
+	char at[96];
+
+	for (size_t i = 0; s->fail_unknown && i < s->syscalls.n; i++) {
+		const struct spec_strings *names = &s->syscalls.items[i].names;
+		for (size_t k = 0; k < names->n; k++) {
+			if (seccomp_syscall_resolve_name(names->items[k]) != __NR_SCMP_ERROR)
+				continue;
+			snprintf(at, sizeof(at), "/linux/seccomp/syscalls/%zu/names/%zu", i, k);
+			return err_set(e, ERR_SPEC, EINVAL, at, "unknown system call %.64s",
+				       names->items[k]);
+		}
+	}
+	return 0;
+}
+
 int ns_filter_accept(const struct spec_seccomp *s, struct err *e)
 {
 	uint32_t value;
@@ -314,6 +331,8 @@ int ns_filter_accept(const struct spec_seccomp *s, struct err *e)
 			rc = err_set(e, ERR_UNSUPPORTED, ENOTSUP, at, "%s isn't supported yet",
 				     s->flags.items[i]);
 	}
+	if (rc == 0)
+		rc = accept_names(s, e);
 	return rc < 0 ? rc : accept_listener(s, e);
 }
 

@@ -12,7 +12,12 @@
 
 void rt_init(struct rt_container *c, const struct rt_env *env, const char *id)
 {
-	*c = (struct rt_container){.env = env, .id = id, .root = -1, .dir = -1, .pidfd_socket = -1};
+	*c = (struct rt_container){.env = env,
+				   .id = id,
+				   .root = -1,
+				   .dir = -1,
+				   .pidfd_socket = -1,
+				   .hook_out = {-1, -1}};
 	c->arena = &c->own;
 	c->proc = (struct rt_proc){.pidfd = -1, .sync = -1, .master = -1};
 	st_journal_init(&c->journal, -1);
@@ -33,6 +38,8 @@ void rt_close(struct rt_container *c)
 	fd_cleanup(&c->proc.sync);
 	fd_cleanup(&c->proc.master);
 	fd_cleanup(&c->pidfd_socket);
+	fd_cleanup(&c->hook_out[0]);
+	fd_cleanup(&c->hook_out[1]);
 	fd_cleanup(&c->dir);
 	fd_cleanup(&c->root);
 	arena_free(&c->own);

@@ -47,6 +47,7 @@ struct rt_container {
 	bool locked, destroyed;
 	const char *pid_file; /* absolute: we change the directory meanwhile; NULL: none */
 	bool pid_written;
+	int hook_out[2];       /* files for the hooks' output and errors, or -1 */
 	int pidfd_socket;      /* connected: who wants the process as a descriptor; or -1 */
 	unsigned preserve_fds; /* what rt_preserve_fds found */
 	struct spec *spec;
@@ -120,9 +121,12 @@ int rt_pidfd(pid_t pid, uint64_t ticks, int *ret_pidfd, struct err *e);
 int rt_end(int pidfd, bool kill, struct err *e);
 
 /* hooks.c: `kind` is the property's name; the state document goes to standard input. All of them
- * in order, stops at the first failure: ERR_HOOK. */
+ * in order, stops at the first failure: ERR_HOOK. `out`: two descriptors for what they print, -1
+ * for a message of ours; NULL: both. */
 int rt_hooks(const struct spec_hook_list *l, const char *kind, const struct strbuf *state,
-	     struct err *e);
+	     const int *out, struct err *e);
+/* Opens what annotations say, into c->hook_out. */
+int rt_hook_files(struct rt_container *c, struct err *e);
 /* poststop: failures are told to env->warn and go on. */
 void rt_hooks_poststop(struct rt_container *c);
 
@@ -186,8 +190,6 @@ int rt_parse_user(const char *word, const char *passwd, const char *group, struc
  * is. */
 int rt_pidfd_connect(const char *path, const struct spec *s, int *ret_fd, struct err *e);
 int rt_pidfd_send(int sock, int pidfd, const char *word, struct err *e);
-/* Its value, or NULL. */
-const char *rt_annotation(const struct spec_pairs *p, const char *key);
 
 /* sdnotify.c: without NOTIFY_SOCKET in our environment they do nothing. */
 int rt_sdnotify_prepare(struct rt_container *c, struct err *e); /* the mount, the variable */

@@ -158,6 +158,8 @@ static int check_launch(struct rt_container *c, const struct rt_create *how, str
 	if (rc == 0)
 		rc = name_pid_file(c, how->pid_file, e);
 	if (rc == 0)
+		rc = rt_hook_files(c, e);
+	if (rc == 0)
 		rc = rt_pidfd_connect(how->pidfd_socket, c->spec, &c->pidfd_socket, e);
 	if (rc < 0)
 		return rc;

@@ -21,8 +21,8 @@ static const char *const seccomp_lists[] = {"actions", "operators", "archs", "kn
 					    "supportedFlags"};
 
 /* What changes a unit of the host's systemd. A dot at the end: whatever begins so. */
-static const char *const unsafe_annotations[] = {"org.systemd.property.", "run.oci.delegate-cgroup",
-						 "run.oci.systemd.subgroup", NULL};
+static const char *const unit_annotations[] = {"org.systemd.property.", "run.oci.delegate-cgroup",
+					       "run.oci.systemd.subgroup", NULL};
 
 /* One config for every question: %s is put into process, linux, mounts. */
 #define QUESTION                                                                    \
@@ -122,7 +122,12 @@ int rt_features(struct strbuf *out, struct err *e)
 	json_obj_open(&o, "annotations");
 	json_put_str(&o, "io.ringfence.version", RF_VERSION);
 	json_obj_close(&o);
-	put_list(&o, "potentiallyUnsafeConfigAnnotations", unsafe_annotations);
+	json_arr_open(&o, "potentiallyUnsafeConfigAnnotations");
+	for (size_t i = 0; unit_annotations[i]; i++)
+		json_put_str(&o, NULL, unit_annotations[i]);
+	for (size_t i = 0; spec_annotation_word(i); i++)
+		json_put_str(&o, NULL, spec_annotation_word(i));
+	json_arr_close(&o);
 	json_obj_close(&o);
 	strbuf_puts(out, "\n");
 	return out->failed ? err_sys(e, ENOMEM, NULL, "writing the features") : 0;

@@ -107,7 +107,8 @@ static char **vector(const struct spec_strings *s, const char *first, struct are
 	return v;
 }
 
-static int spawn(const struct spec_hook *h, int in, int out, pid_t *ret_pid)
+/* out: where its output and its errors go */
+static int spawn(const struct spec_hook *h, int in, const int out[2], pid_t *ret_pid)
 {
 	auto_arena a = {0};
 	char **argv = vector(&h->args, h->path, &a), **env = vector(&h->env, NULL, &a);
@@ -122,8 +123,8 @@ static int spawn(const struct spec_hook *h, int in, int out, pid_t *ret_pid)
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attr);
 	posix_spawn_file_actions_adddup2(&files, in, 0);
-	posix_spawn_file_actions_adddup2(&files, out, 1);
-	posix_spawn_file_actions_adddup2(&files, out, 2);
+	posix_spawn_file_actions_adddup2(&files, out[0], 1);
+	posix_spawn_file_actions_adddup2(&files, out[1], 2);
 	/* Descriptors that whoever called us left open. */
 	posix_spawn_file_actions_addclosefrom_np(&files, 3);
 	posix_spawnattr_setsigmask(&attr, &none);
@@ -179,7 +180,7 @@ static int supervise(pid_t pid, int out, const char *name, const struct spec_hoo
 }
 
 static int run_one(const struct spec_hook *h, const char *name, const struct strbuf *state,
-		   struct err *e)
+		   const int *files, struct err *e)
 {
 	auto_fd in = state_file(state, e);
 	int ends[2];
@@ -190,7 +191,9 @@ static int run_one(const struct spec_hook *h, const char *name, const struct str
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(e, errno, name, "making a pipe");
 	auto_fd out = ends[0];
-	int rc = fcntl(out, F_SETFL, O_NONBLOCK) < 0 ? -errno : spawn(h, in, ends[1], &pid);
+	const int to[2] = {files && files[0] >= 0 ? files[0] : ends[1],
+			   files && files[1] >= 0 ? files[1] : ends[1]};
+	int rc = fcntl(out, F_SETFL, O_NONBLOCK) < 0 ? -errno : spawn(h, in, to, &pid);
 	fd_close(&ends[1]);
 	if (rc < 0) {
 		err_sys(e, -rc, name, "executing hook %s", h->path);
@@ -201,7 +204,7 @@ static int run_one(const struct spec_hook *h, const char *name, const struct str
 }
 
 int rt_hooks(const struct spec_hook_list *l, const char *kind, const struct strbuf *state,
-	     struct err *e)
+	     const int *out, struct err *e)
 {
 	char name[128];
 
@@ -209,11 +212,26 @@ int rt_hooks(const struct spec_hook_list *l, const char *kind, const struct strb
 		return err_sys(e, ENOMEM, NULL, "passing the state to a hook");
 	for (size_t i = 0; i < l->n; i++) {
 		snprintf(name, sizeof(name), "/hooks/%s/%zu", kind, i);
-		int rc = run_one(&l->items[i], name, state, e);
+		int rc = run_one(&l->items[i], name, state, out, e);
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
+}
+
+static int open_one(const char *path, int *fd, struct err *e)
+{
+	if (!path || *fd >= 0)
+		return 0;
+	*fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
+	return *fd < 0 ? err_sys(e, errno, path, "opening the file for hooks' output") : 0;
+}
+
+int rt_hook_files(struct rt_container *c, struct err *e)
+{
+	int rc = open_one(c->spec->hook_stdout, &c->hook_out[0], e);
+
+	return rc < 0 ? rc : open_one(c->spec->hook_stderr, &c->hook_out[1], e);
 }
 
 void rt_hooks_poststop(struct rt_container *c)
@@ -223,6 +241,8 @@ void rt_hooks_poststop(struct rt_container *c)
 	struct err e;
 
 	int rc = rt_load_spec(c, &e);
+	if (rc == 0)
+		rc = rt_hook_files(c, &e);
 	if (rc < 0 && c->env->warn)
 		c->env->warn(c->env->warn_arg, &e);
 	if (rc < 0)
@@ -230,7 +250,7 @@ void rt_hooks_poststop(struct rt_container *c)
 	rt_hook_state(c, RT_STOPPED, 0, &state);
 	for (size_t i = 0; i < c->spec->hooks.poststop.n; i++) {
 		one.items = &c->spec->hooks.poststop.items[i];
-		if (rt_hooks(&one, "poststop", &state, &e) < 0 && c->env->warn)
+		if (rt_hooks(&one, "poststop", &state, c->hook_out, &e) < 0 && c->env->warn)
 			c->env->warn(c->env->warn_arg, &e);
 	}
 }

@@ -128,7 +128,7 @@ static int child_hooks(void *arg, enum ns_hook_point point, struct err *e)
 	if (l->n == 0)
 		return 0;
 	rt_hook_state(c, creating ? RT_CREATING : RT_CREATED, c->doc.pid, &state);
-	return rt_hooks(l, creating ? "createContainer" : "startContainer", &state, e);
+	return rt_hooks(l, creating ? "createContainer" : "startContainer", &state, c->hook_out, e);
 }
 
 /* --- in the runtime --- */
@@ -208,9 +208,10 @@ static int runtime_hooks(struct launch *l, struct err *e)
 	int rc = sync_expect(c->proc.sync, SYNC_BUILT, NULL, NULL, e);
 	rt_hook_state(c, RT_CREATING, c->proc.pid, &state);
 	if (rc >= 0)
-		rc = rt_hooks(&c->spec->hooks.prestart, "prestart", &state, e);
+		rc = rt_hooks(&c->spec->hooks.prestart, "prestart", &state, c->hook_out, e);
 	if (rc >= 0)
-		rc = rt_hooks(&c->spec->hooks.create_runtime, "createRuntime", &state, e);
+		rc = rt_hooks(&c->spec->hooks.create_runtime, "createRuntime", &state, c->hook_out,
+			      e);
 	return rc < 0 ? rc : sync_send(c->proc.sync, SYNC_HOOKED, 0, -1, e);
 }
 

@@ -9,10 +9,12 @@ static int poststart(struct rt_container *c, struct err *e)
 	auto_strbuf state = {0};
 	int rc = rt_load_spec(c, e);
 
+	if (rc == 0)
+		rc = rt_hook_files(c, e);
 	if (rc < 0)
 		return rc;
 	rt_hook_state(c, RT_RUNNING, c->doc.pid, &state);
-	rc = rt_hooks(&c->spec->hooks.poststart, "poststart", &state, e);
+	rc = rt_hooks(&c->spec->hooks.poststart, "poststart", &state, c->hook_out, e);
 	if (rc < 0) {
 		struct err ignored;
 		if (rt_relock(c, &ignored) == 0)

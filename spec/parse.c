@@ -81,6 +81,8 @@ int spec_parse(struct arena *a, const char *json, size_t len, const char *name,
 	s->unknown.items = unknown;
 	s->unknown.n = n;
 	rc = add_part_sources(a, s, e);
+	if (rc == 0)
+		rc = spec_apply_annotations(s, e);
 	if (rc < 0)
 		return rc;
 	*ret_spec = s;

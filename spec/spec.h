@@ -257,6 +257,7 @@ struct spec_seccomp {
 	struct opt_u64 default_errno_ret;
 	struct spec_strings architectures, flags; /* SCMP_ARCH_*, SECCOMP_FILTER_FLAG_* */
 	const char *listener_path, *listener_metadata;
+	bool fail_unknown; /* by annotation: a name that isn't known is an error */
 	struct {
 		struct spec_syscall *items;
 		size_t n;
@@ -339,6 +340,9 @@ struct spec {
 	} mounts;
 	struct spec_hooks hooks;
 	struct spec_pairs annotations;
+	/* by annotation (annotations.c) */
+	const char *hook_stdout, *hook_stderr, *pidfd_receiver, *mount_context;
+	bool keep_groups;
 	struct spec_linux linux_;
 	struct spec_vm vm;
 	bool has_solaris, has_windows, has_freebsd, has_zos; /* ignored, named by lint */
@@ -355,6 +359,10 @@ struct spec {
  * spec_check. */
 int spec_parse(struct arena *a, const char *json, size_t len, const char *name,
 	       struct spec **ret_spec, struct err *e);
+/* What annotations ask for goes into the fields that they stand for; spec_parse does it. */
+int spec_apply_annotations(struct spec *s, struct err *e);
+/* The i-th annotation that changes what is done, NULL behind the last. */
+const char *spec_annotation_word(size_t i);
 /* A process object on its own (exec --process FILE). */
 int spec_parse_process(struct arena *a, const char *json, size_t len, const char *name,
 		       struct spec_process **ret_process, struct err *e);

@@ -49,7 +49,7 @@ static int run(const char *const *scripts, size_t n, int64_t timeout, struct err
 					      .timeout = {timeout > 0, timeout}};
 	}
 	strbuf_puts(&state, "{\"id\":\"x\"}");
-	return rt_hooks(&l, "prestart", &state, e);
+	return rt_hooks(&l, "prestart", &state, NULL, e);
 }
 
 static void output(char *buf, size_t size)
@@ -130,7 +130,7 @@ static void missing(void **state)
 
 	(void)state;
 	strbuf_puts(&text, "{}");
-	assert_true(rt_hooks(&l, "poststart", &text, &e) < 0);
+	assert_true(rt_hooks(&l, "poststart", &text, NULL, &e) < 0);
 	assert_int_equal(e.kind, ERR_HOOK);
 	assert_non_null(strstr(e.text, "no such file or directory"));
 }
