@@ -47,7 +47,7 @@ static int arrive(struct ns_child_ctx *c, struct err *e)
 	if (l->wait_go)
 		rc = sync_expect(c->sync, SYNC_GO, NULL, NULL, e);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (rc >= 0)
+	if (rc >= 0 && !ns_needs_helper(l->prepared))
 		rc = plan_run(l->plan, PLAN_ENTER, &env, e);
 	if (rc >= 0 && new_user)
 		rc = ns_become_root(l->spec->keep_groups, e);

@@ -10,6 +10,7 @@
 #include "namespaces/internal.h"
 
 #include "common/fd.h"
+#include "common/str.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -110,7 +111,15 @@ static int copy_tree(int from, int to, int depth, struct err *e)
 	return rc;
 }
 
-int ns_copy_up(int from, int to, struct err *e)
+static bool has_word(const struct ns_mount_opts *o, const char *word)
+{
+	for (size_t i = 0; i < o->n_fs; i++)
+		if (str_starts(o->fs[i], word))
+			return true;
+	return false;
+}
+
+int ns_copy_up(int from, int to, const struct ns_mount_opts *o, struct err *e)
 {
 	struct stat st;
 	auto_fd in = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -119,9 +128,12 @@ int ns_copy_up(int from, int to, struct err *e)
 	if (in < 0 || out < 0 || fstat(in, &st) < 0)
 		return err_sys(e, errno, NULL, "copying up");
 	int rc = copy_tree(in, out, 0, e);
-	/* The tmpfs takes over who owns the directory and who may enter it. */
+	/* The tmpfs takes over who owns the directory and who may enter it, unless it was told. */
+	uid_t uid = has_word(o, "uid=") ? (uid_t)-1 : st.st_uid;
+	gid_t gid = has_word(o, "gid=") ? (gid_t)-1 : st.st_gid;
+	bool told = has_word(o, "mode=");
 	if (rc >= 0 &&
-	    (fchown(out, st.st_uid, st.st_gid) < 0 || fchmod(out, st.st_mode & 07777) < 0))
+	    (fchown(out, uid, gid) < 0 || (!told && fchmod(out, st.st_mode & 07777) < 0)))
 		rc = err_sys(e, errno, NULL, "copying up");
 	return close_pair(&in, &out, rc);
 }

@@ -46,6 +46,8 @@ int ns_become_root(bool keep_groups, struct err *e);
 /* spawn.c: receives the child that a helper of ours made with CLONE_PARENT and announced by
  * SYNC_PID; reaps the helper. *c: pid and pidfd, which is the caller's also on failure. */
 int ns_take_child(pid_t helper, int sync, struct ns_child *c, struct err *e);
+/* spawn.c: a helper joins namespaces and enters the group, the child is born there */
+bool ns_needs_helper(const struct ns_prepared *p);
 /* child.c: N5 to N10. Never returns. */
 _Noreturn void ns_child_main(struct ns_launch *l, int sync);
 
@@ -89,13 +91,20 @@ int ns_mount_apply(int tree, const struct ns_mount_opts *o, struct err *e);
 int ns_mount_cgroup(struct ns_child_ctx *c, const struct spec_mount *m,
 		    const struct ns_mount_opts *o, int target, struct err *e);
 /* Copies the tree at `from` (a directory of the container's root) into `to`. */
-int ns_copy_up(int from, int to, struct err *e);
+int ns_copy_up(int from, int to, const struct ns_mount_opts *o, struct err *e);
 /* mount_host.c: after EPERM, with its message in *e, for a fresh file system: the host's, where it
  * shows no more than the container's namespaces do. Returns the detached tree, or -EPERM. */
 int ns_mount_shared(const struct spec *s, const char *type, const struct ns_mount_opts *o,
 		    struct err *e);
 /* A detached mount of a fresh file system with its options; *o may be NULL. */
 int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts *o, struct err *e);
+
+/* mount_page.c */
+bool ns_long_words(const struct ns_mount_opts *o);
+/* The same by mount(2), whose options fill a page; `stage` is a directory to stand on meanwhile. The
+ * caller's mount namespace is its own, and no mount of it is shared. */
+int ns_page_mount(const char *stage, const char *type, const char *source,
+		  const struct ns_mount_opts *o, struct err *e);
 
 int ns_accept_mounts(const struct spec *s, struct err *e);
 int ns_prepare_root(struct ns_launch *l, struct err *e); /* rootfs_tree */

@@ -219,7 +219,9 @@ static int mount_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct 
 	if (ns_label_selinux())
 		o.label = ns_label_mount(c->spec->linux_.mount_label, ms->m->type, &o);
 	o.label_type = c->spec->mount_context;
-	int tree = ns_fs_mount(ms->m->type, ms->m->source, &o, e);
+	int tree = ns_long_words(&o)
+			   ? ns_page_mount(c->launch->bundle, ms->m->type, ms->m->source, &o, e)
+			   : ns_fs_mount(ms->m->type, ms->m->source, &o, e);
 
 	if (tree == -EPERM)
 		return ns_mount_shared(c->spec, ms->m->type, &ms->opts, e);
@@ -236,7 +238,7 @@ static int fill_and_set(const struct mount_step *ms, int tree, int target, struc
 
 	if (!ms->opts.tmpcopyup)
 		return o.propagation == MS_PRIVATE ? 0 : ns_mount_apply(tree, &o, e);
-	int rc = ns_copy_up(target, tree, e);
+	int rc = ns_copy_up(target, tree, &ms->opts, e);
 	return rc < 0 ? rc : ns_mount_apply(tree, &ms->opts, e);
 }
 

@@ -33,7 +33,7 @@ static bool joins_any(const struct ns_prepared *p)
 	return false;
 }
 
-static bool needs_helper(const struct ns_prepared *p)
+bool ns_needs_helper(const struct ns_prepared *p)
 {
 	return p->joined[SPEC_NS_USER] >= 0 || ((p->clone_flags & CLONE_NEWUSER) && joins_any(p)) ||
 	       (p->joined[SPEC_NS_PID] >= 0 && sys_is_unprivileged());
@@ -58,7 +58,7 @@ static int own_ns(const char *path, int *ret_fd, struct err *e)
  * itself. */
 static int enter_pid(const struct ns_prepared *p, struct birth *b, struct err *e)
 {
-	if (p->joined[SPEC_NS_PID] < 0 || needs_helper(p))
+	if (p->joined[SPEC_NS_PID] < 0 || ns_needs_helper(p))
 		return 0;
 	int rc = own_ns("/proc/self/ns/pid_for_children", &b->pid, e);
 	if (rc >= 0 && setns(p->joined[SPEC_NS_PID], CLONE_NEWPID) < 0)
@@ -145,6 +145,7 @@ static pid_t clone_child(struct ns_launch *l, struct clone_args args, int sync[2
 
 static _Noreturn void helper_main(struct ns_launch *l, int sync[2])
 {
+	struct plan_env env = {.room = {[PLAN_CG] = l->cg}};
 	struct err e = {0};
 	int pidfd = -1;
 	/* Born in the helper's group; CLONE_PARENT takes no exit signal of its own. */
@@ -152,7 +153,10 @@ static _Noreturn void helper_main(struct ns_launch *l, int sync[2])
 				  .pidfd = (uint64_t)(uintptr_t)&pidfd};
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	int rc = ns_join_paths(l->prepared, true, &e);
+	/* While we still may: root of the user namespace has no right to the group. */
+	int rc = plan_run(l->plan, PLAN_ENTER, &env, &e);
+	if (rc >= 0)
+		rc = ns_join_paths(l->prepared, true, &e);
 	if (rc >= 0 && clone_child(l, args, sync) < 0)
 		rc = err_sys(&e, errno, "/linux/namespaces", "making namespaces");
 	/* The number means nothing in the runtime's pid namespace if we left it: the descriptor
@@ -250,8 +254,8 @@ int ns_spawn(struct ns_launch *l, struct ns_child *ret_child, struct err *e)
 	if (rc >= 0)
 		rc = sync_pair(sync, e);
 	if (rc >= 0)
-		rc = needs_helper(l->prepared) ? spawn_by_helper(l, sync, &c, e)
-					       : spawn_directly(l, sync, &c, e);
+		rc = ns_needs_helper(l->prepared) ? spawn_by_helper(l, sync, &c, e)
+						  : spawn_directly(l, sync, &c, e);
 	rc = restore(&b, rc, e);
 	fd_close(&sync[1]);
 	if (rc < 0) {

@@ -31,7 +31,8 @@ static int check_namespaces(const struct spec_check *c, const struct spec *s)
 	return 0;
 }
 
-/* A new user namespace without maps has no root; maps without a new one can't be written. */
+/* A new user namespace without maps has no root. Where an existing one is joined, engines repeat
+ * its maps, and nothing has to be written. */
 static int check_user_maps(const struct spec_check *c, const struct spec *s)
 {
 	const struct spec_namespace *user = spec_find_ns(s, SPEC_NS_USER);
@@ -45,9 +46,9 @@ static int check_user_maps(const struct spec_check *c, const struct spec *s)
 		bool any = both[i].maps->n > 0;
 		int rc;
 
-		if (any && (!user || user->path))
+		if (any && !user)
 			return spec_fail(c, both[i].pointer,
-					 "needs a new user namespace in /linux/namespaces");
+					 "needs a user namespace in /linux/namespaces");
 		if (!any && user && !user->path)
 			return spec_fail(c, both[i].pointer,
 					 "is required with a new user namespace, but missing");

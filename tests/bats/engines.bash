@@ -97,7 +97,7 @@ engine_config() {
 		events_logger = "file"
 		runtime = "rut"
 		runtime_supports_json = ["rut"]
-		runtime_supports_nocgroups = ["rut"]
+		runtime_supports_nocgroup = ["rut"]
 		tmp_dir = "$P/tmp"
 		static_dir = "$P/storage/libpod"
 		volume_path = "$P/vol"

@@ -145,6 +145,38 @@ info() { sh_args "grep ' $1 ' /proc/self/mountinfo"; go; ok; }
 	is "root:x:0:0:root:/root:/bin/sh"
 }
 
+@test "tmpcopyup: a mode that is asked for stands, else the directory's" {
+	chmod 700 "$b/rootfs/mnt"
+	cfg '.mounts += [{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "mode=1750", "gid=7"]},
+		{destination: "/mnt", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}]'
+	sh_args 'stat -c "%a %g" /tmp /mnt'
+	go
+	is $'1750 7\n700 0'
+}
+
+@test "options longer than the new mount API takes: an overlay's layers" {
+	local i layers=
+	for i in 1 2 3 4; do
+		mkdir -p "$T/lower/$(printf "$i%.0s" {1..100})"
+		echo "$i" >"$T/lower/$(printf "$i%.0s" {1..100})/f$i"
+		layers+=":$T/lower/$(printf "$i%.0s" {1..100})"
+	done
+	mkdir "$T/upper" "$T/work"
+	cfg --arg l "${layers#:}" --arg t "$T" '.mounts += [{destination: "/over", type: "overlay", source: "overlay",
+		options: ["nosuid", "lowerdir=" + $l, "upperdir=" + $t + "/upper", "workdir=" + $t + "/work"]}]'
+	sh_args 'cat /over/f1 /over/f4; echo new >/over/made; grep -c " /over .*nosuid" /proc/self/mounts; ls -d /proc'
+	go
+	is $'1\n4\n1\n/proc'
+	[ "$(cat "$T/upper/made")" = new ]
+	# What is nonsense is refused as ever, and longer than a page by its length.
+	cfg --arg l "$(printf "$T/none%.0s" {1..60})" '.mounts[-1].options = ["lowerdir=" + $l]'
+	go
+	refused overlay
+	cfg --arg l "$(printf "x%.0s" {1..5000})" '.mounts[-1].options = ["lowerdir=" + $l]'
+	go
+	refused "a page"
+}
+
 @test "an idmapped bind shows mapped owners" {
 	only_ours
 	mkdir "$T/src"

@@ -76,3 +76,19 @@ extra_setup() {
 	go
 	is end
 }
+
+@test "another container's user namespace is joined, its maps repeated, its group entered" {
+	up
+	local p outside
+	p=$(pid)
+	cp -r "$b" "$T/b2"
+	jq --arg p "/proc/$p/ns/user" '.process.args = ["sleep", "1000"]
+		| .linux.namespaces |= map(if .type == "user" then .path = $p else . end)' "$config" >"$T/b2/config.json"
+	rf create -b "$T/b2" "$id-2" </dev/null >/dev/null 3>&-
+	outside=$(pid "$id-2")
+	[ "$(readlink "/proc/$outside/ns/user")" = "$(readlink "/proc/$p/ns/user")" ]
+	[ "$(stat -c %u "/proc/$outside")" = 100000 ]
+	! diff <(cat "/proc/$p/cgroup") <(cat "/proc/$outside/cgroup")
+	grep -q "$id-2" "/proc/$outside/cgroup"
+	down
+}

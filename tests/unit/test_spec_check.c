@@ -93,7 +93,6 @@ static const struct {
 	{L(NS("user")), "/linux/uidMappings", "is required"},
 	{L(NS("user") ",\"uidMappings\":[" MAP(0, 0, 1) "]"), "/linux/gidMappings", "is required"},
 	{L(MAPS(MAP(0, 0, 1))), "/linux/uidMappings", "user namespace"},
-	{L(NSP("user") "," MAPS(MAP(0, 0, 1))), "/linux/uidMappings", "user namespace"},
 	{L(NS("user") "," MAPS(MAP(0, 1000, 0))), "/linux/uidMappings/0/size", "at least 1"},
 	{L(NS("user") "," MAPS(MAP(0, 4294967295, 2))), "/linux/uidMappings/0/size", "last id"},
 	{L(NS("user") "," MAPS(MAP(0, 1000, 10) "," MAP(9, 2000, 1))), "/linux/uidMappings/1",
@@ -196,6 +195,7 @@ static const char *const good[] = {
 	L(NS("user") "," MAPS(MAP(0, 0, 4294967295))),
 	L(NS("user") "," MAPS(MAP(0, 1000, 10) "," MAP(10, 1010, 5))),
 	L(NSP("user")),
+	L(NSP("user") "," MAPS(MAP(0, 0, 1))),
 	L(NS("time") ",\"timeOffsets\":{\"boottime\":{\"secs\":-5}}"),
 	L("\"devices\":[{\"type\":\"p\",\"path\":\"/d\",\"fileMode\":438}]"),
 	L(NSP("network") ",\"sysctl\":{\"net.ipv4.ip_forward\":\"1\",\"net/ipv4/conf/eth0.1/"
