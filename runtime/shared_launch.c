@@ -250,7 +250,8 @@ static int ready_and_go(struct rt_container *c, struct err *e)
 
 	if (rc >= 0 && c->one_shot && !delegates)
 		rc = sync_send(c->proc.sync, SYNC_START, 0, -1, e);
-	if (rc >= 0)
+	/* Gone already? Its last words say why. */
+	if (rc >= 0 || rc == -EPIPE)
 		rc = until_ready(c, e);
 	if (rc >= 0 && delegates)
 		rc = cg_delegate(c->group, c->spec, c->proc.pid, e);
