@@ -28,7 +28,7 @@ int rt_pause(const struct rt_env *env, const char *id, bool pause, struct err *e
 		return rc;
 	rc = c.ops->pause(&c, pause, e);
 	/* A pause that came to nothing leaves no mark either. */
-	struct err ignored, *into = rc < 0 ? &ignored : e;
+	struct err ignored = {0}, *into = rc < 0 ? &ignored : e;
 	if ((rc < 0) == pause) {
 		int sub = mark(&c, false, into);
 		rc = rc < 0 ? rc : sub;
