@@ -159,6 +159,8 @@ struct cg_dev_v1;
 /* The unit with pid in it. devices: v1's, or NULL. */
 int cg_unit_make(struct cg_group *g, pid_t pid, const struct cg_values *values,
 		 const struct cg_dev_v1 *devices, struct err *e);
+/* Gives a group below the unit's all the controllers that systemd gave the unit. */
+int cg_unit_hand_down(struct cg_group *g, const char *pointer, struct err *e);
 /* Tells systemd what was written. */
 int cg_unit_update(struct cg_group *g, const struct cg_values *values, struct err *e);
 /* Lets systemd move a process where we may not: the container's group, or sub below. */

@@ -179,7 +179,7 @@ static int run_make_in_unit(const struct plan_step *s, void *ctx, struct err *e)
 	cg_full_of(g)->v2_new = true;
 	if (rc == 0)
 		rc = cg_attach(g, run->pid, NULL, e);
-	return rc < 0 ? rc : cg_group_enable(g, "", s->pointer, e);
+	return rc < 0 ? rc : cg_unit_hand_down(g, s->pointer, e);
 }
 
 static int run_make(const struct plan_step *s, void *ctx, struct err *e)

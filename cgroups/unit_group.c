@@ -41,11 +41,11 @@ static int check_below(const char *key, const char *sub, struct err *e)
 {
 	char pointer[128];
 
-	if (*sub != '/' && cg_path_valid(sub))
+	if (!strchr(sub, '/') && cg_path_valid(sub))
 		return 0;
 	snprintf(pointer, sizeof(pointer), "/annotations/%s", key);
-	return err_set(e, ERR_SPEC, EINVAL, pointer, "\"%s\" can't name a control group below",
-		       sub);
+	return err_set(e, ERR_SPEC, EINVAL, pointer,
+		       "\"%s\" can't name a control group: one component is wanted", sub);
 }
 
 static int choose_below(const struct cg_layout *l, const struct spec *s, const char **ret_sub,
@@ -209,6 +209,24 @@ int cg_unit_make(struct cg_group *g, pid_t pid, const struct cg_values *values,
 	rc = cg_unit_start(&m, &a, &u->name, &p, e);
 	cg_bus_close(&m.bus);
 	return rc;
+}
+
+/* Beyond the unit's group nothing is changed: the groups above are systemd's. */
+int cg_unit_hand_down(struct cg_group *g, const char *pointer, struct err *e)
+{
+	const struct cg_unit *u = cg_full_of(g)->unit;
+	int v2 = cg_v2_index(g->layout);
+	char dir[PATH_MAX], have[512], text[1024] = "";
+
+	if (v2 < 0 || !*u->sub || cg_full_of(g)->is_void[v2])
+		return 0;
+	snprintf(dir, sizeof(dir), "%s", cg_full_of(g)->dirs[v2]);
+	*strrchr(dir, '/') = '\0';
+	long n = cg_read(dir, "cgroup.controllers", have, sizeof(have));
+	for (char *rest = have, *word; n > 0 && (word = strsep(&rest, " "));)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "+%s ", word);
+	int rc = n < 0 ? (int)n : cg_write(dir, "cgroup.subtree_control", text);
+	return rc < 0 ? err_sys(e, -rc, pointer, "handing controllers down in %s", dir) : 0;
 }
 
 /* --- later --- */

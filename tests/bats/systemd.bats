@@ -17,6 +17,8 @@ extra_teardown() {
 
 # Only create and run are told; every other verb has to remember.
 sd_create() { rf --systemd-cgroup create -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }; }
+# A cgroup namespace shows where its root is.
+with_ns() { cfg '.linux.namespaces += [{type: "cgroup"}] | .linux.namespaces |= unique_by(.type)'; }
 sd_up() { sh_args "exec sleep 1000" && sd_create && start; }
 sd_go() { run rf --systemd-cgroup run -b "$b" "$id" </dev/null; }
 path() { cfg --arg p "$1" '.linux.cgroupsPath = $p'; }
@@ -211,6 +213,7 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 
 @test "exec, ps, pause, events" {
 	need_systemd
+	with_ns
 	path "machine.slice:rft:$id"
 	sd_up
 	run rf exec "$id" cat /proc/self/cgroup
@@ -282,7 +285,7 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 		"org.systemd.property.After": $after}'
 	sd_up
 	[ "$(prop TimeoutStopUSec)" = "2min 3.456789s" ]
-	[ "$(prop RuntimeMaxUSec)" = "16min 40.500s" ]
+	[ "$(prop RuntimeMaxUSec)" = "16min 40.500000s" ]
 	[ "$(prop CollectMode)" = inactive ]
 	[ "$(prop Description)" = "my own" ]
 	[[ $(prop After) == *basic.target* ]]
@@ -291,6 +294,7 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 
 @test "subgroup and delegated group of crun's annotations" {
 	need_systemd
+	with_ns
 	path "machine.slice:rft:$id"
 	cfg '.annotations = {"run.oci.systemd.subgroup": "box", "run.oci.delegate-cgroup": "own"} | .linux.resources.pids = {limit: 20}'
 	sd_up
@@ -322,12 +326,32 @@ file() { cat "/sys/fs/cgroup$(group_of)/$1"; }
 
 @test "run in the foreground; the exit code is the program's" {
 	need_systemd
+	with_ns
 	path "machine.slice:rft:$id"
 	sh_args 'cat /proc/self/cgroup; exit 7'
 	sd_go
 	exit_is 7
 	has "0::/"
+	hasnt rft
 	no_unit
+}
+
+@test "podman with its systemd cgroup manager" {
+	need_systemd
+	need podman
+	local p="podman --root $T/p/storage --runroot $T/p/run --tmpdir $T/p/tmp --storage-driver vfs --events-backend file
+		--cgroup-manager systemd --runtime $RINGFENCE" c
+	mkdir "$T/p"
+	tar -C "$b/rootfs" -cf "$T/p/bb.tar" .
+	$p import -q "$T/p/bb.tar" bb
+	c=$($p run -d --network none --memory 64m --pids-limit 50 bb sleep 1000 3>&-)
+	[ "$(prop Slice "libpod-$c.scope")" = machine.slice ]
+	[ "$(prop MemoryMax "libpod-$c.scope")" = 67108864 ]
+	[ "$(cat "/sys/fs/cgroup$(prop ControlGroup "libpod-$c.scope")/pids.max")" = 50 ]
+	run $p exec "$c" echo inside
+	has inside
+	$p rm -f -t 0 "$c"
+	no_unit "libpod-$c.scope"
 }
 
 # --- a user's own systemd ---
