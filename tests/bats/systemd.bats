@@ -390,9 +390,10 @@ as_user() { in_session nsenter --preserve-credentials -U -m -t "$(cat "$T/keep_u
 	need_systemd
 	need setpriv
 	begin_user
-	in_session unshare -Urm sleep 1000 3>&- </dev/null >/dev/null 2>&1 &
-	echo $! >"$T/keep_user"
-	until_true test -s "/proc/$!/uid_map"
+	# shellcheck disable=SC2016 # for the inner shell
+	in_session unshare -Urm sh -c 'echo $$ >"$0"; exec sleep 1000' "$b/session" 3>&- </dev/null >/dev/null 2>&1 &
+	until_true test -s "$b/session"
+	cp "$b/session" "$T/keep_user"
 	cfg '.process.args = ["sleep", "1000"] | .linux.resources.pids = {limit: 40}'
 	path ":rft:$id"
 	as_user "$RINGFENCE" --systemd-cgroup create -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; false; }
