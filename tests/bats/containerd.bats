@@ -29,7 +29,7 @@ setup_file() {
 		address = "/run/containerd.sock"
 	C
 	within setsid containerd -c "$W/config.toml" >"$W/containerd.log" 2>&1 &
-	until_true ctr version
+	answers "$W/containerd.log" ctr version
 	image_tar
 	image_archive bb sh
 	ctr image import "$W/bb.tar" >"$W/import.log"
@@ -196,7 +196,10 @@ changed() { [ "$(within cat "$1")" != "$2" ]; }
 	ctr events >"$T/events" &
 	listener=$!
 	until_true events_flow
-	cr --rm --memory-limit 16777216 -- "$id" sh -c 'dd if=/dev/zero of=/dev/null bs=100M count=1; true'
+	# It lives on: what the shim hears in a container's last moment may be lost.
+	cr -d --memory-limit 16777216 -- "$id" sh -c 'dd if=/dev/zero of=/dev/null bs=100M count=1; exec sleep 1000'
+	until_true grep -q "/tasks/oom.*$id" "$T/events"
+	ctr task rm -f "$id"
 	until_true grep -q "/tasks/delete.*$id" "$T/events"
 	within pkill -KILL -x ctr
 	wait "$listener" || true

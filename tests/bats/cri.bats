@@ -46,7 +46,7 @@ setup_file() {
 		  "ipam": { "type": "host-local", "subnet": "10.203.0.0/24", "dataDir": "/run/cni" } }
 	J
 	within setsid containerd -c "$W/config.toml" >"$W/containerd.log" 2>&1 &
-	until_true within ctr -a /run/containerd.sock version
+	answers "$W/containerd.log" within ctr -a /run/containerd.sock version
 	image_tar
 	image_archive bb sh
 	image_archive pause sleep 1000000

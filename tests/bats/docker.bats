@@ -26,7 +26,7 @@ setup_file() {
 		  "default-ulimits": { "nofile": { "Name": "nofile", "Soft": 4096, "Hard": 4096 } } }
 	J
 	within env PATH="$W/bin:$PATH" setsid dockerd --config-file "$W/daemon.json" >"$W/dockerd.log" 2>&1 &
-	until_true docker version
+	answers "$W/dockerd.log" docker version
 	image_tar
 	docker import -c 'ENV PATH=/bin' -c 'CMD ["/bin/sh"]' "$W/image.tar" bb:1
 	if servers=$(servers_root); then
@@ -249,8 +249,8 @@ on_v1() { ! cgroup_v2 || skip "names of v1's files"; }
 	up bb:1 sleep 1000
 	run script -qec "$(declare -f within docker); docker exec -it $id sh -c 'tty; stty size'" /dev/null </dev/null
 	has /dev/pts/
-	docker exec -d "$id" sh -c 'echo done >/tmp/f; exec sleep 1000'
-	until_true docker exec "$id" grep done /tmp/f
+	docker exec -d "$id" sh -c 'echo ready >/tmp/f; exec sleep 1000'
+	until_true docker exec "$id" grep ready /tmp/f
 	run docker top "$id"
 	[ "$(grep -c 'sleep 1000' <<<"$output")" = 2 ]
 }
@@ -265,8 +265,8 @@ on_v1() { ! cgroup_v2 || skip "names of v1's files"; }
 	has "paused"
 	docker unpause "$id"
 	[ "$(what .State.Status)" = running ]
-	lines=$(docker logs "$id" | wc -l)
-	until_true more_lines "$lines"
+	said=$(docker logs "$id" | wc -l)
+	until_true more_lines "$said"
 }
 more_lines() { [ "$(docker logs "$id" | wc -l)" -gt "$1" ]; }
 
@@ -283,9 +283,10 @@ logs_have() { docker logs "$id" | grep -q "$1"; }
 @test "kill, wait, restart, start" {
 	up bb:1 sh -c 'trap "exit 9" USR1; echo up; while :; do sleep 0.05; done'
 	docker wait "$id" >"$T/code" &
+	waiter=$!
 	until_true logs_have up
 	docker kill -s USR1 "$id"
-	wait
+	wait "$waiter"
 	[ "$(cat "$T/code")" = 9 ]
 	docker start "$id"
 	before=$(what .State.StartedAt)

@@ -49,6 +49,17 @@ world_down() {
 	return $rc
 }
 
+# answers LOG COMMAND…: waits for a daemon, on a busy machine as well.
+answers() {
+	local log=$1 i
+	shift
+	for i in 1 2 3 4 5; do
+		! until_true "$@" || return 0
+	done
+	tail -n 20 "$log"
+	return 1
+}
+
 # image_tar: busybox with all its names, as $W/image.tar.
 image_tar() {
 	local d=$W/image a
