@@ -1,6 +1,8 @@
 /* cli/cmd_exec.c: exec. */
 #include "cli/opt.h"
 
+#include "common/str.h"
+
 #include <errno.h>
 
 int cmd_exec(struct cli *c, struct err *e)
@@ -18,6 +20,14 @@ int cmd_exec(struct cli *c, struct err *e)
 	x->n_gids = c->gids.n;
 	x->cgroups = c->cgroups.items;
 	x->n_cgroups = c->cgroups.n;
+	for (size_t i = 0; i < c->gids.n; i++) {
+		uint64_t gid;
+		if (str_to_u64(c->gids.items[i], &gid))
+			continue;
+		c->understood = false;
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "additional gid \"%.64s\" is no number",
+			       c->gids.items[i]);
+	}
 	if (!x->process_file && x->argc == 0)
 		return err_set(e, ERR_USAGE, EINVAL, NULL,
 			       "exec needs a COMMAND, or --process FILE");

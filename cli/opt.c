@@ -25,7 +25,8 @@ static bool parse_bool(const char *text, bool *ret_v)
 	return false;
 }
 
-/* Decimal, with an optional k, m, g (1024 each) as runc-update(8) takes it; "-1" is unlimited. */
+/* Decimal, with an optional k, kb, kib, m, … (1024 each) as runc-update(8) takes it; "-1" is
+ * unlimited. */
 static bool parse_bytes(const char *text, int64_t *ret_v)
 {
 	static const char units[] = "kmgt";
@@ -36,6 +37,8 @@ static bool parse_bytes(const char *text, int64_t *ret_v)
 	int shift = 0;
 
 	if (len > 1 && (text[len - 1] == 'b' || text[len - 1] == 'B'))
+		len--;
+	if (len > 2 && len < strlen(text) && text[len - 1] == 'i')
 		len--;
 	if (len == 0 || len >= sizeof(digits))
 		return false;

@@ -18,9 +18,10 @@ static uint64_t mask_of(const struct spec_strings *names)
 
 	for (size_t i = 0; i < names->n; i++) {
 		cap_value_t v;
-		/* spec_check refused words that nobody knows; one that only a newer kernel
-		 * knows can't be granted here, and the bounding set lacks it anyway. */
-		if (cap_from_name(names->items[i], &v) == 0 && v >= 0 && v < 64)
+		/* One that only a newer kernel knows can't be granted here, and the bounding set
+		 * lacks it anyway. */
+		if (spec_is_capability(names->items[i]) &&
+		    cap_from_name(names->items[i], &v) == 0 && v >= 0 && v < 64)
 			mask |= 1ULL << v;
 	}
 	return mask;

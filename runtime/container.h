@@ -115,6 +115,8 @@ enum rt_event {
 int rt_status(struct rt_container *c, enum rt_status *ret_status, struct err *e);
 /* ERR_STATE with the text of the table when the status forbids the event. */
 int rt_allow(const char *id, enum rt_status s, enum rt_event ev, struct err *e);
+/* Told to env->warn: capabilities that nobody knows. */
+void rt_warn_caps(const struct rt_container *c, const struct spec_process *p);
 /* The process that state.json names, as a pidfd that is surely it. -ESRCH when it is gone. */
 int rt_pidfd(pid_t pid, uint64_t ticks, int *ret_pidfd, struct err *e);
 /* Kills (when kill) and waits for the end of a process; reaps it when it is our child. */

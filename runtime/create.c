@@ -153,6 +153,7 @@ static int check_launch(struct rt_container *c, const struct rt_create *how, str
 	if (!c->spec->has_process)
 		return err_set(e, ERR_SPEC, EINVAL, "/process",
 			       "is required to create a container");
+	rt_warn_caps(c, &c->spec->process);
 	int rc = rt_check_console(c->spec->process.terminal, !c->one_shot || how->detach,
 				  how->console_socket, e);
 	if (rc == 0)

@@ -154,6 +154,8 @@ static int describe(struct rt_container *c, struct rt_exec *how, struct err *e)
 	if (rc == 0)
 		rc = spec_check_process(p, how->process_file ? "" : "/process", e);
 	if (rc == 0)
+		rt_warn_caps(c, p);
+	if (rc == 0)
 		rc = rt_check_console(p->terminal, how->detach, how->console_socket, e);
 	if (rc == 0)
 		rc = rt_preserve_fds(c->arena, p, how->preserve_fds, &c->preserve_fds, e);

@@ -22,6 +22,19 @@ int rt_write_pid_file(const char *path, pid_t pid, struct err *e)
 			"writing the pid file");
 }
 
+void rt_warn_caps(const struct rt_container *c, const struct spec_process *p)
+{
+	auto_strbuf names = {0};
+	struct err e;
+
+	spec_unknown_caps(p, &names);
+	if (!names.len || names.failed || !c->env->warn)
+		return;
+	err_set(&e, ERR_SPEC, EINVAL, "/process/capabilities", "ignoring unknown capabilities: %s",
+		names.s);
+	c->env->warn(c->env->warn_arg, &e);
+}
+
 int rt_check_console(bool terminal, bool detach, const char *console_socket, struct err *e)
 {
 	if (terminal && detach && !console_socket)

@@ -7,46 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/capability.h>
-
-/* libcap takes lower case and numbers too; the specification has the names as they stand in
- * capabilities(7). */
-static bool is_capability(const char *word)
-{
-	cap_value_t v;
-
-	if (strncmp(word, "CAP_", 4) != 0 || word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")])
-		return false;
-	return cap_from_name(word, &v) == 0;
-}
-
-static int check_caps(const struct spec_check *c, const struct spec_process *p)
-{
-	const struct {
-		const char *word;
-		const struct spec_strings *list;
-	} sets[] = {
-		{"bounding", &p->capabilities.bounding},
-		{"effective", &p->capabilities.effective},
-		{"inheritable", &p->capabilities.inheritable},
-		{"permitted", &p->capabilities.permitted},
-		{"ambient", &p->capabilities.ambient},
-	};
-
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-		for (size_t k = 0; k < sets[i].list->n; k++) {
-			char at[SPEC_POINTER], quoted[80];
-
-			if (is_capability(sets[i].list->items[k]))
-				continue;
-			snprintf(at, sizeof(at), "/capabilities/%s/%zu", sets[i].word, k);
-			return spec_fail(
-				c, at, "unknown capability %s",
-				json_quote(sets[i].list->items[k], quoted, sizeof(quoted)));
-		}
-	}
-	return 0;
-}
 
 static int check_rlimits(const struct spec_check *c, const struct spec_process *p)
 {
@@ -108,7 +68,7 @@ int spec_check_process(const struct spec_process *p, const char *pointer, struct
 {
 	static int (*const rules[])(const struct spec_check *, const struct spec_process *) = {
 		check_args,
-		check_caps,
+
 		check_rlimits,
 		check_scheduler,
 	};

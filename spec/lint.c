@@ -222,6 +222,15 @@ static void strong_capability(struct lint *l)
 			       b->items[i]);
 }
 
+static void unknown_capability(struct lint *l)
+{
+	auto_strbuf names = {0};
+
+	spec_unknown_caps(&l->s->process, &names);
+	if (names.len && !names.failed)
+		say(l, "/process/capabilities", "not known, and so not granted: %s", names.s);
+}
+
 static void new_privileges(struct lint *l)
 {
 	if (l->s->has_process && !l->s->process.no_new_privileges)
@@ -408,6 +417,7 @@ static const struct rule rules[] = {
 	{"host-root", SPEC_RECOMMENDATION, host_root},
 	{"identity-map", SPEC_WARNING, identity_map},
 	{"strong-capability", SPEC_WARNING, strong_capability},
+	{"unknown-capability", SPEC_WARNING, unknown_capability},
 	{"new-privileges", SPEC_RECOMMENDATION, new_privileges},
 	{"writable-root", SPEC_RECOMMENDATION, writable_root},
 	{"host-mount", SPEC_WARNING, host_mount},

@@ -359,6 +359,9 @@ struct spec {
  * spec_check. */
 int spec_parse(struct arena *a, const char *json, size_t len, const char *name,
 	       struct spec **ret_spec, struct err *e);
+bool spec_is_capability(const char *word);
+/* Those that aren't, each once, with commas between. */
+void spec_unknown_caps(const struct spec_process *p, struct strbuf *out);
 /* What annotations ask for goes into the fields that they stand for; spec_parse does it. */
 int spec_apply_annotations(struct spec *s, struct err *e);
 /* The i-th annotation that changes what is done, NULL behind the last. */

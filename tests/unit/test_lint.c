@@ -74,6 +74,9 @@ static const struct parts cases[] = {
 		    "\"user\":{\"uid\":0,\"gid\":0}"},
 	{"strong-capability", "/process/capabilities/bounding/1",
 	 .process = PROCESS ",\"capabilities\":{\"bounding\":[\"CAP_KILL\",\"CAP_SYS_MODULE\"]}"},
+	{"unknown-capability", "/process/capabilities",
+	 .process = PROCESS ",\"capabilities\":{\"bounding\":[\"CAP_KILL\",\"CAP_FLY\"],"
+			    "\"ambient\":[\"cap_kill\"]}"},
 	{"new-privileges", "/process/noNewPrivileges",
 	 .process = "\"process\":{\"args\":[\"x\"],\"cwd\":\"/\",\"user\":{\"uid\":1,\"gid\":1}"},
 	{"writable-root", "/root/readonly", .root = "\"root\":{\"path\":\"r\"}"},
