@@ -139,7 +139,7 @@ extra_setup() { args sleep 1000 && cfg '.ociVersion = "1.0.2-dev"'; }
 @test "ps: running" { like runc running 'rt ps $id'; }
 @test "ps: json" { like runc running 'rt ps -f json $id'; }
 @test "ps: options" { like runc running 'rt ps $id -o pid,comm'; }
-@test "ps: aux" { like runc running 'rt ps $id aux | sed "s/[0-9.]* *[0-9.]* *[0-9]* *PID/-/"'; }
+@test "ps: aux" { like runc running 'until rt ps $id | grep -q sleep; do :; done; rt ps $id aux | sed "s/[0-9.]* *[0-9.]* *[0-9]* *PID/-/"'; }
 @test "ps: no PID column" { like runc running 'rt ps $id -o comm'; }
 @test "ps: a wrong option" { like runc running 'rt ps $id --nonesuch'; }
 @test "ps: created" { like runc created 'rt ps $id | wc -l'; }
@@ -185,8 +185,14 @@ extra_setup() { args sleep 1000 && cfg '.ociVersion = "1.0.2-dev"'; }
 @test "program: --cgroup-manager=disabled of crun" { like crun none 'rt --cgroup-manager=disabled run -d -b $b $id && rt exec $id true; echo $?; rt pause $id 2>/dev/null; echo $?'; }
 @test "program: -root v" { like runc none 'rt -root $T/root-$who list -q'; }
 
+# Those of `like` by the test's name, those of `likes` by the lines of its document.
+case_names() {
+	awk '/^@test "/ { split($0, q, "\""); test = q[2]; print test; sub(/:.*/, "", test) }
+		/^[^#@}].*: / { name = $0; sub(/: .*/, "", name); print test ": " name }' "$@"
+}
+
 @test "differences: names only cases that there are, each with a reason" {
-	run awk -F ' *[|] *' -v cases="$(cat "$BATS_TEST_DIRNAME"/*.bats | sed -n 's/^@test "\([^"]*\)".*/\1/p')" '
+	run awk -F ' *[|] *' -v cases="$(case_names "$BATS_TEST_DIRNAME"/*.bats)" '
 		BEGIN { n = split(cases, l, "\n"); for (i = 1; i <= n; i++) known[l[i]] = 1 }
 		/^#/ || /^$/ { next }
 		!known[$1] { print "no such case: " $0; bad = 1 }

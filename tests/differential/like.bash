@@ -2,6 +2,8 @@
 #
 #   like PEER BEFORE COMMAND     PEER: runc or crun
 #
+#   likes PEER BEFORE <<CASES    several, `NAME: COMMAND` a line, one after the other on one container
+#
 # BEFORE is the state that the container is in when COMMAND runs: none, created, running, paused or
 # stopped; the runtime that is looked at brings it there itself. COMMAND is a shell line in an empty
 # directory; in it `rt` is the runtime, $id the container, $b its bundle. Seen from outside are:
@@ -65,59 +67,122 @@ mask() {
 # Bytes as they are, and whether the last line ends.
 bytes() { mask "$1" && { [ ! -s "$1" ] || [ "$(tail -c 1 "$1" | od -An -c | tr -d ' ')" = '\n' ] || echo '(no newline)'; }; }
 
+# look DIR COMMAND: runs it in an empty directory and notes what is seen of it.
+look() {
+	local rc=0 f
+	mkdir -p "$1" "$T/w"
+	(cd "$T/w" && eval "$2") </dev/null >"$T/out" 2>"$T/err" 3>&- || rc=$?
+	echo "$rc" >"$1/exit"
+	bytes "$T/out" >"$1/stdout"
+	cp "$T/err" "$1/words"
+	# A warning that passes with the host's load is no message of failure.
+	grep -Eqv 'level=warning|^ringfence: .*: ignoring ' "$T/err" && echo some >"$1/stderr" || echo none >"$1/stderr"
+	st >"$1/status" || true
+	[ -s "$1/status" ] || echo gone >"$1/status"
+	(cd "$T/w" && find . -mindepth 1 | sort | while read -r f; do
+		echo "$f"
+		[ ! -f "$f" ] || bytes "$f"
+	done) >"$1/files"
+	rm -rf "$T/w"
+}
+
+# observe BEFORE COMMAND…: each of them, one after the other, on one container.
 observe() {
-	local see=$T/see-$who rc=0 f
-	mkdir -p "$see" "$T/w"
+	local f i
 	before "$1" </dev/null >"$T/before" 2>&1 3>&- || {
 		echo "$who can't bring a container to $1: $(cat "$T/before")"
 		return 1
 	}
-	(cd "$T/w" && eval "$2") </dev/null >"$T/out" 2>"$T/err" 3>&- || rc=$?
-	echo "$rc" >"$see/exit"
-	bytes "$T/out" >"$see/stdout"
-	cp "$T/err" "$T/err-$who"
-	# A warning that passes with the host's load is no message of failure.
-	grep -qv 'level=warning' "$T/err" && echo some >"$see/stderr" || echo none >"$see/stderr"
-	st >"$see/status" || true
-	[ -s "$see/status" ] || echo gone >"$see/status"
-	(cd "$T/w" && find . -mindepth 1 | sort | while read -r f; do
-		echo "$f"
-		[ ! -f "$f" ] || bytes "$f"
-	done) >"$see/files"
+	for ((i = 2; i <= $#; i++)); do
+		look "$T/see-$who/$((i - 2))" "${!i}"
+	done
 	for f in "$id" "$id-2"; do
 		[ ! -e "$T/root-$who/$f" ] || rt delete --force "$f" </dev/null >/dev/null 2>&1 3>&- || true
 	done
 	# crun 1.8 leaves plain files where the v2 tree would be mounted.
 	mountpoint -q /sys/fs/cgroup/unified || rm -rf --one-file-system "/sys/fs/cgroup/unified/$id"
-	rm -rf "$T/w"
 }
 
-# The aspects that may differ: `case | aspect | reason`, one a line.
+# The aspects in which a case may differ: `case | aspect | reason`, one a line.
 allowed() {
-	awk -F ' *[|] *' -v c="$BATS_TEST_DESCRIPTION" '!/^#/ && $1 == c { print $2 }' "$differences"
+	awk -F ' *[|] *' -v c="$1" '!/^#/ && $1 == c { print $2 }' "$differences"
+}
+
+# compare CASE NUMBER: the two runtimes' answers to it.
+compare() {
+	local aspect listed bad=0 a=$T/see-$peer/$2 b=$T/see-ringfence/$2
+	listed=$(allowed "$1")
+	for aspect in exit stdout stderr files status; do
+		if cmp -s "$a/$aspect" "$b/$aspect"; then
+			grep -qx "$aspect" <<<"$listed" || continue
+			echo "$1: $aspect is listed as different, and is the same:"
+			cat "$b/$aspect"
+		else
+			grep -qx "$aspect" <<<"$listed" && continue
+			echo "$1: $aspect differs ($peer -, ringfence +):"
+			diff -U 2 "$a/$aspect" "$b/$aspect" | tail -n +3
+		fi
+		bad=1
+	done
+	[ "$bad" = 0 ] || head -n 3 "$a/words" "$b/words"
+	return $bad
 }
 
 like() {
-	local aspect bad=0 listed
 	peer=$1
 	need "$peer"
-	listed=$(allowed)
 	who_is "$peer"
 	observe "$2" "$3" || return 1
 	who_is ringfence
 	observe "$2" "$3" || return 1
-	for aspect in exit stdout stderr files status; do
-		if cmp -s "$T/see-$peer/$aspect" "$T/see-ringfence/$aspect"; then
-			grep -qx "$aspect" <<<"$listed" || continue
-			echo "$aspect is listed as different, and is the same:"
-			cat "$T/see-ringfence/$aspect"
-		else
-			grep -qx "$aspect" <<<"$listed" && continue
-			echo "$aspect differs ($peer -, ringfence +):"
-			diff -U 2 "$T/see-$peer/$aspect" "$T/see-ringfence/$aspect" | tail -n +3
-		fi
-		bad=1
+	compare "$BATS_TEST_DESCRIPTION" 0
+}
+
+# likes PEER BEFORE: the cases on standard input, `NAME: COMMAND` a line, on one container; each is
+# called by the test's name up to its colon, and its own.
+likes() {
+	local line i bad=0 names=() commands=()
+	peer=$1
+	need "$peer"
+	while IFS= read -r line; do
+		[ -n "$line" ] || continue
+		names+=("${BATS_TEST_DESCRIPTION%%:*}: ${line%%: *}")
+		commands+=("${line#*: }")
 	done
-	[ "$bad" = 0 ] || head -n 3 "$T/err-$peer" "$T/err-ringfence"
+	who_is "$peer"
+	observe "$2" "${commands[@]}" || return 1
+	who_is ringfence
+	observe "$2" "${commands[@]}" || return 1
+	for ((i = 0; i < ${#names[@]}; i++)); do
+		compare "${names[i]}" "$i" || bad=1
+	done
 	return $bad
+}
+
+# --- for COMMAND ---
+
+# group CONTROLLER: directory of the container's v1 group.
+group() { echo "/sys/fs/cgroup/$1$(awk -F: -v c="$1" '{ n = split($2, a, ","); for (i = 1; i <= n; i++) if (a[i] == c) print $3 }' "/proc/$(rt state "$id" | jq .pid)/cgroup")"; }
+# limit CONTROLLER FILE…: their values.
+limit() {
+	local f c=$1
+	shift
+	for f in "$@"; do echo "$f $(tr '\n' ' ' <"$(group "$c")/$f")"; done
+}
+# process ARGS: a process for exec.
+process() { jq --argjson a "$1" '.process | .args = $a | .cwd = "/etc" | .env += ["A=b"] | .user = {"uid": 1000, "gid": 1000}' "$config"; }
+# on_tty COMMAND: with a receiver of terminals at $T/tty; prints what comes out of the terminal.
+on_tty() {
+	local p
+	need_helper recvtty
+	rm -f "$T/tty"
+	"$helpers/recvtty" "$T/tty" 30 100 </dev/null >"$T/tty.out" 2>&1 &
+	p=$!
+	until_true test -S "$T/tty"
+	eval "$1" || {
+		kill $p
+		return 1
+	}
+	wait $p
+	sed -n '2,$p' "$T/tty.out"
 }

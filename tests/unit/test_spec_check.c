@@ -46,8 +46,6 @@ static const struct {
 	 "must not be empty"},
 	{P("\"env\":[\"A=1\",\"B\"]"), "/process/env/1", "NAME=value, is \"B\""},
 	{P("\"env\":[\"=x\"]"), "/process/env/0", "name that isn't empty"},
-	{P("\"capabilities\":{\"inheritable\":[\"CAP_\"]}"), "/process/capabilities/inheritable/0",
-	 "unknown"},
 	{P("\"rlimits\":[" RLIMIT(1, 2) "," RLIMIT(1, 2) "]"), "/process/rlimits/1/type", "twice"},
 	{P("\"rlimits\":[" RLIMIT(3, 2) "]"), "/process/rlimits/0/soft", "hard limit 2, is 3"},
 	{P("\"scheduler\":{\"policy\":\"SCHED_FIFO\"}"), "/process/scheduler/priority", "1 to 99"},
