@@ -8,7 +8,8 @@
  *  1. Building a plan has no effect outside memory and needs no privilege.
  *  2. Steps of one stage run in the order in which they were added.
  *  3. A step with an effect outside the container's own namespaces carries an
- *     `undo` record; the executor writes it to the journal BEFORE it runs the step.
+ *     `undo` record; the executor writes it to the journal BEFORE it runs the step. A step whose
+ *     record holds what only it finds out writes it by itself, through its room's context.
  *  4. Step memory belongs to the plan's arena.
  */
 #ifndef RF_COMMON_PLAN_H

@@ -95,6 +95,9 @@ int ns_write_maps(const struct spec *s, pid_t pid, struct err *e);
  * without a new one. */
 int ns_write_oom(const struct ns_launch *l, pid_t pid, struct err *e);
 
+/* N4. The network namespace of the waiting child, or the one that it will join. */
+int ns_open_net(const struct ns_launch *l, pid_t pid, int *ret_fd, struct err *e);
+
 /* One more process in a running container. */
 struct ns_exec {
 	struct arena *arena;

@@ -75,6 +75,19 @@ int ns_prepare(struct ns_launch *l, struct err *e)
 	return rc;
 }
 
+int ns_open_net(const struct ns_launch *l, pid_t pid, int *ret_fd, struct err *e)
+{
+	char path[64];
+	int joined = l->prepared->joined[SPEC_NS_NETWORK];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	int fd = joined >= 0 ? fcntl(joined, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, "/linux/namespaces", "opening the network namespace");
+	*ret_fd = fd;
+	return 0;
+}
+
 void ns_release(struct ns_launch *l)
 {
 	struct ns_prepared *p = l->prepared;

@@ -7,6 +7,4 @@
 
 /* Brings the loopback device of the caller's network namespace up (netdevice(7)). */
 int net_loopback_up(struct err *e);
-/* Refuses linux.netDevices by pointer until they are applied. */
-int net_accept(const struct spec *s, struct err *e);
 #endif

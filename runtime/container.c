@@ -16,6 +16,7 @@ void rt_init(struct rt_container *c, const struct rt_env *env, const char *id)
 				   .id = id,
 				   .root = -1,
 				   .dir = -1,
+				   .netns = -1,
 				   .pidfd_socket = -1,
 				   .hook_out = {-1, -1}};
 	c->arena = &c->own;
@@ -37,6 +38,7 @@ void rt_close(struct rt_container *c)
 	fd_cleanup(&c->proc.pidfd);
 	fd_cleanup(&c->proc.sync);
 	fd_cleanup(&c->proc.master);
+	fd_cleanup(&c->netns);
 	fd_cleanup(&c->pidfd_socket);
 	fd_cleanup(&c->hook_out[0]);
 	fd_cleanup(&c->hook_out[1]);

@@ -57,6 +57,7 @@ struct rt_container {
 	struct cg_layout *layout; /* discovered on first use */
 	struct cg_group *group;
 	struct rt_proc proc;
+	int netns; /* while it is made: the network namespace that devices were moved into, or -1 */
 };
 
 #define auto_container __attribute__((cleanup(rt_close))) struct rt_container

@@ -216,7 +216,10 @@ int rt_make(struct rt_container *c, const struct rt_create *how, struct err *e)
 	st_journal_init(&c->journal, c->dir);
 	c->journal.said = &c->said;
 	rc = make_locked(c, how, e);
-	return rc < 0 ? rt_unwind(c, rc) : 0;
+	if (rc < 0)
+		return rt_unwind(c, rc);
+	fd_close(&c->netns); /* what is in it stays */
+	return 0;
 }
 
 int rt_create(const struct rt_env *env, const struct rt_create *how, struct err *e)

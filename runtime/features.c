@@ -6,7 +6,6 @@
  */
 #include "cgroups/cgroup.h"
 #include "namespaces/ns.h"
-#include "net/net.h"
 #include "runtime/runtime.h"
 #include "spec/json.h"
 
@@ -42,7 +41,7 @@ static bool can(const char *process, const char *mounts, const char *linux_)
 
 	return n > 0 && (size_t)n < sizeof(text) &&
 	       spec_parse(&a, text, (size_t)n, "features", &s, &e) == 0 && spec_check(s, &e) == 0 &&
-	       ns_accept(s, &e) >= 0 && net_accept(s, &e) >= 0;
+	       ns_accept(s, &e) >= 0;
 }
 
 static void put_list(struct json_out *o, const char *key, const char *const *words)

@@ -6,7 +6,6 @@
  *  2. A process is signalled through a pidfd whose start time was checked.
  */
 #include "runtime/shared.h"
-#include "net/net.h"
 #include "runtime/container.h"
 
 #include "common/sync.h"
@@ -29,8 +28,6 @@ static int accept_spec(struct rt_container *c, struct err *e)
 {
 	int rc = ns_accept(c->spec, e);
 
-	if (rc >= 0)
-		rc = net_accept(c->spec, e);
 	if (rc >= 0)
 		rc = cg_discover(c->arena, &c->layout, e);
 	if (rc < 0)

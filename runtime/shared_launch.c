@@ -9,7 +9,7 @@
  */
 #include "common/proc.h"
 #include "common/sync.h"
-#include "net/net.h"
+#include "net/device.h"
 #include "runtime/shared.h"
 
 #include <errno.h>
@@ -22,6 +22,7 @@ struct launch {
 	struct rt_container *c;
 	struct ns_launch ns;
 	struct cg_run cg;
+	struct net_run net;
 	struct plan plan;
 	struct plan_env env;
 };
@@ -43,7 +44,8 @@ static int plan_links(struct plan *p, const struct spec *s, struct err *e)
 				 .detail = "lo up",
 				 .run = loopback};
 
-	return net && !net->path ? plan_add(p, &step, e) : 0;
+	int rc = net && !net->path ? plan_add(p, &step, e) : 0;
+	return rc < 0 ? rc : net_plan_devices(p, s, e);
 }
 
 static int plan_cgroup(struct rt_container *c, struct plan *p, struct err *e)
@@ -161,7 +163,8 @@ static int spawn(struct launch *l, struct err *e)
 	char record[64];
 
 	l->ns.cgroup_fd = c->group ? c->group->v2_fd : -1;
-	l->ns.wait_go = new_user(c->spec) || (c->group && c->group->unit);
+	l->ns.wait_go =
+		new_user(c->spec) || (c->group && c->group->unit) || c->spec->linux_.net_devices.n;
 	l->cg.born_in_v2 = l->ns.cgroup_fd >= 0;
 	l->ns.cg = &l->cg;
 	int rc = ns_spawn(&l->ns, &child, e);
@@ -181,6 +184,21 @@ static int spawn(struct launch *l, struct err *e)
 	return note(c, record, e);
 }
 
+/* Where network devices go, kept open until the container is made: the process may end before a
+ * failed create has taken them back. */
+static int open_links(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	const struct spec_namespace *net = spec_find_ns(c->spec, SPEC_NS_NETWORK);
+
+	if (c->spec->linux_.net_devices.n == 0)
+		return 0;
+	int rc = ns_open_net(&l->ns, c->proc.pid, &c->netns, e);
+	l->net = (struct net_run){
+		.target = c->netns, .path = net->path, .note = note, .note_arg = c};
+	return rc;
+}
+
 /* N4. */
 static int attach(struct launch *l, struct err *e)
 {
@@ -192,6 +210,8 @@ static int attach(struct launch *l, struct err *e)
 	int rc = ns_write_maps(c->spec, c->proc.pid, e);
 	if (rc >= 0)
 		rc = ns_write_oom(&l->ns, c->proc.pid, e);
+	if (rc >= 0)
+		rc = open_links(l, e);
 	if (rc >= 0)
 		rc = plan_run(&l->plan, PLAN_ATTACH, &l->env, e);
 	return rc < 0 ? rc : sync_send(c->proc.sync, SYNC_GO, 0, -1, e);
@@ -288,7 +308,9 @@ int be_shared_create(struct rt_container *c, const struct rt_create *how, struct
 	if (rc < 0)
 		return rc;
 	l.cg = (struct cg_run){.group = c->group};
-	l.env = (struct plan_env){.room = {[PLAN_CG] = &l.cg}, .journal = note, .journal_arg = c};
+	l.env = (struct plan_env){.room = {[PLAN_CG] = &l.cg, [PLAN_NET] = &l.net},
+				  .journal = note,
+				  .journal_arg = c};
 	l.ns = (struct ns_launch){
 		.arena = c->arena,
 		.spec = c->spec,

@@ -2,6 +2,7 @@
  * each is idempotent and succeeds when its effect isn't there. A failure doesn't keep the older
  * records from being undone; the first one is returned, and the journal stays for another try. */
 #include "common/sync.h"
+#include "net/device.h"
 #include "runtime/container.h"
 
 #include <errno.h>
@@ -60,14 +61,19 @@ static int undo_socket(struct rt_container *c, const char *arg, struct err *e)
 	return 0;
 }
 
+/* Only a create that failed takes a device back: of a container that was made its namespace's owner
+ * disposes. */
+static int undo_netdev(struct rt_container *c, const char *arg, struct err *e)
+{
+	return c->netns >= 0 || !c->has_doc ? net_device_undo(arg, c->netns, e) : 0;
+}
+
 static const struct {
 	const char *kind;
 	int (*undo)(struct rt_container *c, const char *arg, struct err *e);
 } kinds[] = {
-	{"pid", undo_pid},
-	{"cgroup", undo_cgroup},
-	{"unit", undo_unit},
-	{"socket", undo_socket},
+	{"pid", undo_pid},   {"cgroup", undo_cgroup}, {"netdev", undo_netdev},
+	{"unit", undo_unit}, {"socket", undo_socket},
 };
 
 static int undo_one(struct rt_container *c, const struct st_record *r, struct err *e)

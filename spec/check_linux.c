@@ -120,6 +120,15 @@ static bool interface_name(const char *s)
 	       !str_eq(s, "..");
 }
 
+/* "eth%d": the first name of the kind that is free over there. Elsewhere a per cent sign would be
+ * taken for such a template by the kernel. */
+static bool is_template(const char *s)
+{
+	const char *mark = strchr(s, '%');
+
+	return mark && str_eq(mark, "%d");
+}
+
 static int check_net_device(const struct spec_check *c, const struct spec *s, size_t i)
 {
 	const struct spec_net_device *d = &s->linux_.net_devices.items[i];
@@ -131,9 +140,11 @@ static int check_net_device(const struct spec_check *c, const struct spec *s, si
 		return spec_fail(c, at, "is no name of a network interface");
 	if (d->name)
 		json_pointer_key(at, sizeof(at), "name");
-	if (!interface_name(name))
+	if (!interface_name(name) || (d->name && strchr(name, '%') && !is_template(name)))
 		return spec_fail(c, at, "is no name of a network interface: %s",
 				 json_quote(name, quoted, sizeof(quoted)));
+	if (d->name && is_template(name))
+		return 0;
 	for (size_t k = 0; k < i; k++) {
 		const struct spec_net_device *o = &s->linux_.net_devices.items[k];
 

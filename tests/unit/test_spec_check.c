@@ -111,6 +111,8 @@ static const struct {
 	{L(NS("network") ",\"netDevices\":{\"a/b\":{}}"), "/linux/netDevices/a~1b", "no name"},
 	{L(NS("network") ",\"netDevices\":{\"e\":{\"name\":\"0123456789abcdef\"}}"),
 	 "/linux/netDevices/e/name", "no name"},
+	{L(NS("network") ",\"netDevices\":{\"e\":{\"name\":\"e%d0\"}}"), "/linux/netDevices/e/name",
+	 "no name"},
 	{L(NS("network") ",\"netDevices\":{\"a\":{\"name\":\"x\"},\"x\":{}}"),
 	 "/linux/netDevices/x", "two devices"},
 	{L("\"maskedPaths\":[\"/a\",\"b\"]"), "/linux/maskedPaths/1", "absolute"},
