@@ -20,14 +20,16 @@ static int refuse(struct err *e, const char *pointer, const char *what)
 static int accept_namespaces(const struct spec *s, struct err *e)
 {
 	const struct spec_namespace *mnt = spec_find_ns(s, SPEC_NS_MOUNT);
+	const struct spec_namespace *user = spec_find_ns(s, SPEC_NS_USER);
 
 	if (!mnt)
 		return refuse(e, "/linux/namespaces",
 			      "a container needs a mount namespace of its own: add "
 			      "{\"type\": \"mount\"}");
-	if (mnt->path)
+	if (mnt->path && user && !user->path)
 		return refuse(e, "/linux/namespaces",
-			      "joining a mount namespace by path isn't supported yet");
+			      "a new user namespace has no rights over a mount namespace that is "
+			      "joined: name its user namespace by path too");
 	if (sys_caller() != 0 && !ns_has_user(s))
 		return refuse(
 			e, "/linux/namespaces",

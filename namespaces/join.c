@@ -21,8 +21,9 @@ int ns_become_root(bool keep_groups, struct err *e)
 	return 0;
 }
 
-static const enum spec_ns order[] = {SPEC_NS_IPC,    SPEC_NS_UTS,  SPEC_NS_NETWORK,
-				     SPEC_NS_CGROUP, SPEC_NS_TIME, SPEC_NS_PID};
+/* The mount namespace last: entering it leaves our own root and working directory. */
+static const enum spec_ns order[] = {SPEC_NS_IPC,  SPEC_NS_UTS, SPEC_NS_NETWORK, SPEC_NS_CGROUP,
+				     SPEC_NS_TIME, SPEC_NS_PID, SPEC_NS_MOUNT};
 #define COUNT (sizeof(order) / sizeof(order[0]))
 
 static int join(const struct ns_prepared *p, enum spec_ns type, struct err *e)

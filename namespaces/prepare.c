@@ -12,6 +12,25 @@
 #include <linux/nsfs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+
+/* The container's root becomes the root of a mount namespace that it joins, for good: never of the
+ * one that we are in, or that the machine is. */
+static int check_mount_ns(int fd, const char *pointer, struct err *e)
+{
+	static const char *const hosts[] = {"/proc/self/ns/mnt", "/proc/1/ns/mnt"};
+	struct stat st, host;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, pointer, "looking at the namespace");
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		if (stat(hosts[i], &host) == 0 && host.st_dev == st.st_dev &&
+		    host.st_ino == st.st_ino)
+			return err_set(
+				e, ERR_SPEC, EINVAL, pointer,
+				"is the host's own mount namespace, whose root would be lost");
+	return 0;
+}
 
 /* One namespace by path: open, and see that it is of the type that the spec says. */
 static int open_joined(const struct spec_namespace *n, size_t index, int *ret_fd, struct err *e)
@@ -26,6 +45,9 @@ static int open_joined(const struct spec_namespace *n, size_t index, int *ret_fd
 	if (type < 0 || (uint64_t)(unsigned)type != ns_clone_flag(n->type))
 		return err_set(e, ERR_SPEC, EINVAL, pointer, "%s isn't a %s namespace", n->path,
 			       spec_ns_word(n->type));
+	int rc = n->type == SPEC_NS_MOUNT ? check_mount_ns(fd, pointer, e) : 0;
+	if (rc < 0)
+		return rc;
 	*ret_fd = take_fd(&fd);
 	return 0;
 }

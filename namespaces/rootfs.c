@@ -4,7 +4,8 @@
  * The runtime's process changes its directory to the rootfs before the clone:
  * the kernel carries a working directory over into the copied mount namespace,
  * so the child reaches the mount point as "." without walking a host path that
- * its user namespace may have no right to.
+ * its user namespace may have no right to. A mount namespace that is joined by path takes the
+ * child to its root instead: there the container's root comes to lie over it, and replaces it.
  *
  * Invariants
  *  1. The root is cloned by the runtime's process where that may; only a caller who doesn't rule

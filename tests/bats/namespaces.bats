@@ -92,3 +92,37 @@ ns_list() { for n in mnt pid uts ipc net cgroup user; do readlink "/proc/$1/ns/$
 	go
 	is /
 }
+
+@test "a mount namespace by path gets the container's root" {
+	local holder
+	unshare --mount sh -c 'mount -t tmpfs marker /mnt; touch "$0"; exec sleep 1000' "$T/ready" 3>&- &
+	holder=$!
+	until_true test -e "$T/ready"
+	cfg --arg p "/proc/$holder/ns/mnt" '(.linux.namespaces[] | select(.type == "mount")).path = $p'
+	mkdir "$T/src"
+	echo bound >"$T/src/f"
+	cfg --arg s "$T/src" '.mounts += [{destination: "/mnt", source: $s, type: "bind", options: ["bind"]}]'
+	up
+	[ "$(readlink "/proc/$(pid)/ns/mnt")" = "$(readlink "/proc/$holder/ns/mnt")" ]
+	run -0 rf exec "$id" sh -c 'cat /mnt/f /proc/self/mountinfo'
+	has bound
+	hasnt marker
+	[ -e "/proc/$(pid)/root/bin/busybox" ] && [ ! -e "/proc/$(pid)/root/home" ]
+	down
+	kill "$holder"
+}
+
+@test "the runtime's own mount namespace is never joined" {
+	cfg '(.linux.namespaces[] | select(.type == "mount")).path = "/proc/self/ns/mnt"'
+	go
+	refused "host's own mount namespace"
+}
+
+@test "a mount namespace by path with a new user namespace is refused" {
+	cfg '(.linux.namespaces[] | select(.type == "mount")).path = "/proc/self/ns/mnt"
+		| .linux.namespaces += [{type: "user"}]
+		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+		| .linux.gidMappings = .linux.uidMappings'
+	go
+	refused 'new user namespace'
+}
