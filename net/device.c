@@ -334,8 +334,9 @@ int net_device_undo(const char *record, int target, struct err *e)
 			       record);
 	if (target < 0 && str_eq(r.path, "-"))
 		return 0;
-	if (target < 0)
-		target = fd = open(r.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (target >= 0)
+		return fetch(&r, target, e);
+	fd = open(r.path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	/* The namespace was taken away meanwhile. */
-	return target < 0 ? 0 : fetch(&r, target, e);
+	return fd < 0 ? 0 : fetch(&r, fd, e);
 }
