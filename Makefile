@@ -2,7 +2,9 @@
 #
 # Variables: PREFIX, DESTDIR (install), CC, V=1 (show commands), O (build folder).
 
+# The one place that says them: program, man pages and package take both from here.
 VERSION := 0.1.0
+DATE := 2026-11-21
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= gcc
@@ -19,7 +21,8 @@ LIBS := -lseccomp -lcap -lnl-route-3 -lnl-3 -lyajl_s -lcgroup -lpthread
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wcast-qual -Wno-format-nonliteral
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2
-CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DRF_VERSION='"$(VERSION)"' -I. -I/usr/include/libnl3 $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DRF_VERSION='"$(VERSION)"' \
+	-DRF_DATE='"$(DATE)"' -I. -I/usr/include/libnl3 $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 -O2 -g -fPIE -fno-common $(WARN) $(HARDEN) $(CFLAGS)
 # libcgroup and libnl mention name-service calls that we never reach: without --no-warnings the
 # linker says so at each link.

@@ -68,11 +68,17 @@ int cmd_help(struct cli *c, struct err *e)
 
 int cmd_generate(struct cli *c, struct err *e)
 {
-	int rc = str_eq(c->argv[0], "man") ? man_page(c->argc > 1 ? c->argv[1] : NULL)
-					   : cli_completion(c->argv[0]);
+	bool man = str_eq(c->argv[0], "man");
 
-	if (rc < 0)
+	if (str_eq(c->argv[0], "verbs")) {
+		man_verbs();
+		return 0;
+	}
+	if (man && man_page(c->argc > 1 ? c->argv[1] : NULL) < 0)
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "no such verb: %s", c->argv[1]);
+	if (!man && cli_completion(c->argv[0]) < 0)
 		return err_set(e, ERR_USAGE, EINVAL, NULL,
-			       "generate makes man, bash, zsh or fish, not \"%s\"", c->argv[0]);
+			       "generate makes man, bash, zsh, fish or verbs, not \"%s\"",
+			       c->argv[0]);
 	return 0;
 }

@@ -84,6 +84,7 @@ bool opt_duration(const char *word, uint64_t *ret_ns);
 void help_program(void);
 void help_verb(const struct verb *v);
 int man_page(const char *verb); /* NULL: ringfence(8) itself; -1 for an unknown one */
+void man_verbs(void);           /* the verbs that have a page, one a line */
 int cli_completion(const char *shell);
 
 /* selfguard.c: goes on in a copy of this program that no guest can write to (CVE-2019-5736). */

@@ -136,7 +136,7 @@ const struct verb cli_verbs[] = {
 	{"info", "", "print what this host offers", NULL, format_opts, 0, 0, false, false, false, cmd_info},
 	{"version", "", "print the version", NULL, plain_opts, 0, 0, false, false, false, cmd_version},
 	{"help", "[VERB]", "print help", NULL, plain_opts, 0, 1, false, false, false, cmd_help},
-	{"generate", "man|bash|zsh|fish [VERB]", "print a man page or a completion script", NULL, plain_opts, 1, 2, false, false, true, cmd_generate},
+	{"generate", "man|bash|zsh|fish|verbs [VERB]", "print a man page, a completion script or the verbs", NULL, plain_opts, 1, 2, false, false, true, cmd_generate},
 	{0}};
 /* clang-format on */
 

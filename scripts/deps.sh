@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that a part of the work needs, only what is missing.
 #
-#   scripts/deps.sh PART…      PART: build, run, test, lint or bench
+#   scripts/deps.sh PART…      PART: build, run, test, lint, deb or bench
 #
 # When nothing is missing it asks dpkg alone: no network, no privilege.
 set -euo pipefail
@@ -12,8 +12,10 @@ declare -A packages=(
 	[run]="busybox-static"
 	[test]="bats libcmocka-dev jq strace socat iproute2 procps util-linux busybox-static podman conmon iptables catatonit
 		netavark aardvark-dns crun runc uidmap mmdebstrap qemu-system-x86 e2fsprogs
-		docker.io containerd containernetworking-plugins python3-grpcio"
+		docker.io containerd containernetworking-plugins python3-grpcio
+		debhelper dpkg-dev lintian man-db mandoc bash-completion zsh fish"
 	[lint]="clang-format clang-tidy cppcheck shellcheck pmccabe binutils"
+	[deb]="debhelper dpkg-dev"
 	[bench]="crun runc jq strace time"
 )
 
