@@ -13,5 +13,5 @@ scripts() {
 result "shellcheck: scripts" \
 	"$(scripts | xargs shellcheck -S warning -e SC1091,SC2154,SC2034,SC2016,SC2120 -f gcc 2>&1)"
 result "shellcheck: bats" \
-	"$(find tests/bats -name '*.bats' | sort | xargs shellcheck -S warning -s bats -e SC1091,SC2154,SC2034,SC2030,SC2031,SC2016 -f gcc 2>&1)"
+	"$(find tests/bats tests/package -name '*.bats' | sort | xargs shellcheck -S warning -s bats -e SC1091,SC2154,SC2034,SC2030,SC2031,SC2016 -f gcc 2>&1)"
 finish
