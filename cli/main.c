@@ -29,10 +29,21 @@ static void fill_stdio(void)
 	fd_close(&fd);
 }
 
+/* crun's form is BACKEND:SPEC; runc's a path, which may have a colon as well. */
+static int log_file(const char *word, const char **ret_path, struct err *e)
+{
+	if (word && (str_starts(word, "journald:") || str_starts(word, "syslog:")))
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, NULL,
+			       "--log %s: only files are supported yet", word);
+	*ret_path = word && str_starts(word, "file:") ? word + strlen("file:") : word;
+	return 0;
+}
+
 static int set_log(const struct cli *c, struct err *e)
 {
 	static const char *const words[] = {"error", "warning", "info", "debug"};
 	enum log_level level = c->debug ? LOG_LV_DEBUG : LOG_LV_WARN;
+	const char *path = NULL;
 	bool json = str_eq(c->log_format, "json");
 
 	if (c->log_format && !json && !str_eq(c->log_format, "text"))
@@ -41,7 +52,8 @@ static int set_log(const struct cli *c, struct err *e)
 	for (int i = 0; c->log_level && i < 4; i++)
 		if (str_eq(words[i], c->log_level))
 			level = (enum log_level)i;
-	return log_open(c->log, json, level, e);
+	int rc = log_file(c->log, &path, e);
+	return rc < 0 ? rc : log_open(path, json, level, e);
 }
 
 /* Trouble that doesn't fail the verb: a poststop hook, what couldn't be taken back. */

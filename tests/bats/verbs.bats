@@ -226,3 +226,17 @@ where() { awk -F: -v c="$2" '$2 == c { print $3 }' "/proc/$1/cgroup"; }
 	fi
 	down
 }
+
+@test "--log file:PATH; other backends of crun are refused, not taken for a file" {
+	only_ours
+	cd "$T" || return 1
+	run "$RINGFENCE" --root "$T/state" --log "file:$T/log" state no-such
+	exit_is 1
+	grep -q "does not exist" "$T/log"
+	for l in journald:x syslog:x; do
+		run "$RINGFENCE" --root "$T/state" --log "$l" list
+		exit_is 1
+		has "only files"
+		[ ! -e "$l" ]
+	done
+}
