@@ -202,8 +202,9 @@ int main(int argc, char **argv)
 	c.argc = argc - 1;
 	c.argv = words + 1;
 	int rc = dispatch(&c, argv, &e);
-	if (fflush(stdout) != 0 && rc >= 0)
-		rc = err_sys(&e, errno, NULL, "writing to standard output");
+	/* What was printed may have been flushed, and failed, before. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && rc >= 0)
+		rc = err_sys(&e, errno ? errno : EIO, NULL, "writing to standard output");
 	if (rc < 0) {
 		const char *verb = c.argv > words + 1 ? c.argv[-1] : "";
 		log_err(&e);
