@@ -27,7 +27,7 @@ CFLAGS_ALL := -std=gnu11 -O2 -g -fPIE -fno-common $(WARN) $(HARDEN) $(CFLAGS)
 # libcgroup and libnl mention name-service calls that we never reach: without --no-warnings the
 # linker says so at each link.
 # The self-guard comes before the C library where the processor's entry is written (cli/entry.c).
-ENTRY := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),-Wl$(,)-e$(,)rf_entry)
+ENTRY := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),-Wl$(,)-e$(,)cli_entry)
 LDFLAGS_ALL := -static-pie $(ENTRY) -Wl,-z,relro,-z,now,-z,noexecstack,--no-warnings $(LDFLAGS)
 
 SRC := $(sort $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)))

@@ -263,7 +263,7 @@ static int error_reply(struct cg_bus *b, const struct cg_call *c, const struct c
 	size_t n = 0;
 
 	snprintf(b->error, sizeof(b->error), "%s", m->error);
-	for (; said[n] && n < sizeof(text) - 1; n++)
+	for (; n < sizeof(text) - 1 && said[n]; n++)
 		text[n] = (unsigned char)said[n] < 0x20 || said[n] == 0x7f ? ' ' : said[n];
 	text[n] = '\0';
 	return err_set(e, ERR_SYSTEM, error_code(m->error), NULL, "systemd refused %s: %s",

@@ -3,7 +3,7 @@
  * The self-guard (cli/selfguard.c) starts the program a second time, from a read-only clone of its
  * mount. What a start of the C library costs (relocations, a look at the processor by instructions
  * that trap in a virtual machine: a quarter of a millisecond there) should be paid but once, so the
- * guard's usual way goes here, and the linker is told to begin here (-e rf_entry).
+ * guard's usual way goes here, and the linker is told to begin here (-e cli_entry).
  *
  * Invariants
  *  1. Nothing of the C library is ready: no relocated pointer, no thread pointer, no library call,
@@ -31,23 +31,23 @@ static const char exe[] = "/proc/self/exe";
 /* The verbs that a guest may look at; an empty one ends them. */
 static const char verbs[] = "create\0run\0exec\0restore\0";
 
-void rf_early_guard(char **stack);
+void cli_early_guard(char **stack);
 
 __asm__(".text\n"
-	".globl rf_entry\n"
-	".type rf_entry, @function\n"
-	"rf_entry:\n"
+	".globl cli_entry\n"
+	".type cli_entry, @function\n"
+	"cli_entry:\n"
 	"	endbr64\n"
 	"	xorl %ebp, %ebp\n"
 	"	movq %rsp, %rbx\n"
 	"	movq %rdx, %r12\n"
 	"	movq %rsp, %rdi\n"
 	"	andq $-16, %rsp\n"
-	"	call rf_early_guard\n"
+	"	call cli_early_guard\n"
 	"	movq %r12, %rdx\n"
 	"	movq %rbx, %rsp\n"
 	"	jmp _start\n"
-	".size rf_entry, . - rf_entry\n");
+	".size cli_entry, . - cli_entry\n");
 
 static long call(long nr, long a, long b, long c, long d, long e)
 {
@@ -83,7 +83,7 @@ static bool names_a_guarded_verb(char **argv)
 
 /* The kernel puts argc, argv and the environment on the stack, the latter two with a NULL behind.
  */
-void rf_early_guard(char **stack)
+void cli_early_guard(char **stack)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
 	char **argv = stack + 1, **env = argv + (uintptr_t)stack[0] + 1;

@@ -101,8 +101,8 @@ int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts
 
 /* mount_page.c */
 bool ns_long_words(const struct ns_mount_opts *o);
-/* The same by mount(2), whose options fill a page; `stage` is a directory to stand on meanwhile. The
- * caller's mount namespace is its own, and no mount of it is shared. */
+/* The same by mount(2), whose options fill a page; `stage` is a directory to stand on meanwhile.
+ * The caller's mount namespace is its own, and no mount of it is shared. */
 int ns_page_mount(const char *stage, const char *type, const char *source,
 		  const struct ns_mount_opts *o, struct err *e);
 

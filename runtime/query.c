@@ -117,7 +117,7 @@ int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *
 	    struct err *e)
 {
 	auto_container c;
-	enum rt_status status;
+	enum rt_status status = RT_STOPPED;
 	int rc = rt_open(&c, env, id, 0, e);
 
 	if (rc == 0)

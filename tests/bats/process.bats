@@ -106,7 +106,7 @@ stat_field() { awk -v n="$1" '{ sub(/.*\) /, ""); split($0, f, " "); print f[n -
 		options: ["noatime", "nosymfollow", "nosuid", "nodev", "noexec", "ro"]}]'
 	sh_args 'grep " /mnt " /proc/self/mountinfo'
 	go
-	for o in noatime nosymfollow nosuid nodev noexec ro,; do
+	for o in noatime nosymfollow nosuid nodev noexec "ro,"; do
 		has "$o"
 	done
 }

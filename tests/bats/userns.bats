@@ -88,7 +88,7 @@ extra_setup() {
 	outside=$(pid "$id-2")
 	[ "$(readlink "/proc/$outside/ns/user")" = "$(readlink "/proc/$p/ns/user")" ]
 	[ "$(stat -c %u "/proc/$outside")" = 100000 ]
-	! diff <(cat "/proc/$p/cgroup") <(cat "/proc/$outside/cgroup")
+	[ "$(cat "/proc/$p/cgroup")" != "$(cat "/proc/$outside/cgroup")" ]
 	grep -q "$id-2" "/proc/$outside/cgroup"
 	down
 }
