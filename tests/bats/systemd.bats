@@ -394,7 +394,8 @@ as_user() { in_session nsenter --preserve-credentials -U -m -t "$(cat "$T/keep_u
 	in_session unshare -Urm sh -c 'echo $$ >"$0"; exec sleep 1000' "$b/session" 3>&- </dev/null >/dev/null 2>&1 &
 	until_true test -s "$b/session"
 	cp "$b/session" "$T/keep_user"
-	cfg '.process.args = ["sleep", "1000"] | .linux.resources.pids = {limit: 40}'
+	cfg '.process.args = ["sleep", "1000"] | .linux.resources.pids = {limit: 40}
+		| .mounts |= map(if .type == "devpts" then .options -= ["gid=5"] else . end)'
 	path ":rft:$id"
 	as_user "$RINGFENCE" --systemd-cgroup create -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; false; }
 	as_user "$RINGFENCE" start "$id" 3>&-
