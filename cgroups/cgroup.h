@@ -66,6 +66,9 @@ struct cg_group {
 	bool delegated_only; /* rootless: failing to make it is no error, the group is void */
 };
 
+/* Where the group is in hierarchy `i` of its layout: its path as /proc/PID/cgroup has it, and its
+ * directory on the host. NULL where it has none (rootless). */
+const char *cg_group_in(struct cg_group *g, size_t i, const char **ret_dir);
 /* Chooses the path: linux.cgroupsPath (absolute: from each hierarchy's mount point down; relative:
  * beneath our own group), or "/ringfence/<id>" when absent. With systemd: "slice:prefix:name", and
  * its manager (user: the caller's own) is asked where it is. */

@@ -522,3 +522,14 @@ int cg_attach(struct cg_group *g, pid_t pid, const char *const *subs, struct err
 	}
 	return 0;
 }
+
+const char *cg_group_in(struct cg_group *g, size_t i, const char **ret_dir)
+{
+	struct cg_full *f = cg_full_of(g);
+	const char *point = g->layout->items[i].mountpoint;
+
+	if (f->is_void[i])
+		return NULL;
+	*ret_dir = f->dirs[i];
+	return f->dirs[i] + (strcmp(point, "/") == 0 ? 0 : strlen(point));
+}

@@ -24,6 +24,8 @@ struct cli {
 	/* create, run, restore, exec */
 	struct rt_create create;
 	struct rt_exec exec;
+	struct rt_criu criu;
+	const char *status_fd;
 	struct opt_list env, caps, gids, cgroups;
 	/* single verbs */
 	bool all, force, quiet, stats, regex, strict;
@@ -102,6 +104,8 @@ int cmd_delete(struct cli *c, struct err *e);
 int cmd_pause(struct cli *c, struct err *e);
 int cmd_resume(struct cli *c, struct err *e);
 int cmd_exec(struct cli *c, struct err *e);
+int cmd_checkpoint(struct cli *c, struct err *e);
+int cmd_restore(struct cli *c, struct err *e);
 int cmd_state(struct cli *c, struct err *e);
 int cmd_list(struct cli *c, struct err *e);
 int cmd_ps(struct cli *c, struct err *e);

@@ -88,6 +88,42 @@ static const struct opt exec_opts[] = {
 	{"preserve-fds", 0, "N", OPT_T_UINT, AT(exec.preserve_fds), "pass N more descriptors, from 3 on"},
 	{"cgroup", 0, "[CTRL:]PATH", OPT_T_LIST, AT(cgroups), "run in this group below the container's, or for these v1 controllers only"},
 	{"ignore-paused", 0, NULL, OPT_T_BOOL, AT(exec.ignore_paused), "allow exec in a paused container"}, HELP};
+#define CRIU_OPTS \
+	{"image-path", 0, "DIR", OPT_T_STR, AT(criu.image_path), "directory of the images (default ./checkpoint)"}, \
+	{"work-path", 0, "DIR", OPT_T_STR, AT(criu.work_path), "directory of logs and statistics (default: that of the images)"}, \
+	{"tcp-established", 0, NULL, OPT_T_BOOL, AT(criu.tcp_established), "allow open TCP connections"}, \
+	{"tcp-close", 0, NULL, OPT_T_BOOL, AT(criu.tcp_close), "close open TCP connections"}, \
+	{"ext-unix-sk", 0, NULL, OPT_T_BOOL, AT(criu.ext_unix_sk), "allow unix sockets with a peer outside"}, \
+	{"shell-job", 0, NULL, OPT_T_BOOL, AT(criu.shell_job), "allow a terminal and session from outside"}, \
+	{"lazy-pages", 0, NULL, OPT_T_BOOL, AT(criu.lazy_pages), "move memory after the restore, by userfaultfd"}, \
+	{"file-locks", 0, NULL, OPT_T_BOOL, AT(criu.file_locks), "allow file locks"}, \
+	{"manage-cgroups-mode", 0, "MODE", OPT_T_STR, AT(criu.manage_cgroups), "soft (default), full, strict or ignore"}, \
+	{"empty-ns", 0, "NAMESPACE", OPT_T_STR, AT(criu.empty_ns), "network: leave the namespace's content to hooks"}, \
+	{"network-lock", 0, "METHOD", OPT_T_STR, AT(criu.network_lock), "iptables (default), nftables or skip"}, \
+	{"auto-dedup", 0, NULL, OPT_T_BOOL, AT(criu.auto_dedup), "free pages that are elsewhere in the images"}
+static const struct opt checkpoint_opts[] = {
+	CRIU_OPTS,
+	{"parent-path", 0, "DIR", OPT_T_STR, AT(criu.parent_path), "images of the pre-dump before, relative to the image path"},
+	{"leave-running", 0, NULL, OPT_T_BOOL, AT(criu.leave_running), "let the container go on"},
+	{"pre-dump", 0, NULL, OPT_T_BOOL, AT(criu.pre_dump), "only write its memory, and let it go on"},
+	{"tcp-skip-in-flight", 0, NULL, OPT_T_BOOL, AT(criu.tcp_skip_in_flight), "leave out TCP connections that aren't established yet"},
+	{"link-remap", 0, NULL, OPT_T_BOOL, AT(criu.link_remap), "allow open files whose name was removed"},
+	{"status-fd", 0, "FD", OPT_T_STR, AT(status_fd), "descriptor that gets a zero byte when lazy pages can be had"},
+	{"page-server", 0, "ADDRESS:PORT", OPT_T_STR, AT(criu.page_server), "send memory to (or with lazy pages: give it away at) this address"},
+	HELP};
+static const struct opt restore_opts[] = {
+	CRIU_OPTS,
+	{"bundle", 'b', "DIR", OPT_T_STR, AT(create.bundle), "bundle directory (default .)"},
+	{"config", 'f', "FILE", OPT_T_STR, AT(create.config), "another name than config.json"},
+	{"console-socket", 0, "PATH", OPT_T_STR, AT(create.console_socket), "unix socket that receives the terminal's master"},
+	{"pid-file", 0, "FILE", OPT_T_STR, AT(create.pid_file), "write the first process's pid to FILE"},
+	{"detach", 'd', NULL, OPT_T_BOOL, AT(create.detach), "return once it runs"},
+	{"keep", 0, NULL, OPT_T_BOOL, AT(create.keep), "don't delete the container when it ends"},
+	{"no-subreaper", 0, NULL, OPT_T_BOOL, AT(create.no_subreaper), "don't adopt orphans of the container"},
+	{"no-pivot", 0, NULL, OPT_T_BOOL, AT(create.no_pivot), "accepted: CRIU chooses how it changes the root"},
+	{"lsm-profile", 0, "TYPE:NAME", OPT_T_STR, AT(criu.lsm_profile), "another apparmor or selinux label"},
+	{"lsm-mount-context", 0, "CONTEXT", OPT_T_STR, AT(criu.lsm_mount_context), "another SELinux context for mounts that had one"},
+	HELP};
 static const struct opt update_opts[] = {
 	{"resources", 'r', "FILE", OPT_T_STR, AT(resources), "linux.resources as JSON; - reads standard input"},
 	{"blkio-weight", 0, "N", OPT_T_U64, AT(blkio_weight), "block I/O weight, 10 to 1000"},
@@ -127,6 +163,12 @@ const struct verb cli_verbs[] = {
 	 events_opts, 1, 1, false, false, false, cmd_events},
 	{"pause", "CONTAINER", "freeze every process", NULL, plain_opts, 1, 1, false, false, false, cmd_pause},
 	{"resume", "CONTAINER", "let a paused container go on", NULL, plain_opts, 1, 1, false, false, false, cmd_resume},
+	{"checkpoint", "CONTAINER", "write a running container down by criu(8), and delete it",
+	 "The options are those of runc and crun, handed to CRIU. Its log is dump.log in the work directory. A failure leaves the container running.",
+	 checkpoint_opts, 1, 1, false, false, false, cmd_checkpoint},
+	{"restore", "CONTAINER", "make a container from what checkpoint wrote, running",
+	 "Bundle and configuration are as for run. CRIU's log is restore.log in the work directory. Without --detach the exit code is the program's.",
+	 restore_opts, 1, 1, false, false, false, cmd_restore},
 	{"update", "CONTAINER", "change resource limits", NULL, update_opts, 1, 1, false, false, false, cmd_update},
 	{"spec", "", "write a default config.json", NULL, spec_opts, 0, 0, false, false, false, cmd_spec},
 	{"features", "", "print what this runtime supports, as JSON", NULL, plain_opts, 0, 0, false, false, false, cmd_features},

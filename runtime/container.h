@@ -43,6 +43,7 @@ struct rt_container {
 	 * then. */
 	bool one_shot;
 	int (*born)(struct rt_container *c, struct err *e);
+	const struct rt_criu *restore; /* it comes from images, not from its program */
 	bool rootless;
 	bool locked, destroyed;
 	const char *pid_file; /* absolute: we change the directory meanwhile; NULL: none */
@@ -105,6 +106,7 @@ enum rt_event {
 	RT_EV_START,
 	RT_EV_EXEC,
 	RT_EV_KILL,
+	RT_EV_CHECKPOINT,
 	RT_EV_PAUSE,
 	RT_EV_RESUME,
 	RT_EV_UPDATE,
@@ -169,6 +171,12 @@ int rt_preserve_fds(struct arena *a, struct spec_process *p, unsigned asked, uns
 int rt_ns_pids(const struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct err *e);
 /* Returns 1, or 0 when the container has no pid namespace of its own. */
 int rt_ns_signal(const struct rt_container *c, int sig, struct err *e);
+
+/* run.c: the rest of a foreground `run` or `restore`: waits, deletes unless `keep`. Returns the exit
+ * code. signals: from rt_signals_hold. */
+int rt_wait_and_delete(struct rt_container *c, bool keep, int signals, struct err *e);
+/* Orphans of a container without a pid namespace of its own come to us. */
+int rt_adopt_orphans(const struct spec *s, struct err *e);
 
 /* foreground.c: lends our terminal and our signals to a process until it ends. */
 struct rt_foreground {

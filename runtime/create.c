@@ -154,7 +154,8 @@ static int check_launch(struct rt_container *c, const struct rt_create *how, str
 		return err_set(e, ERR_SPEC, EINVAL, "/process",
 			       "is required to create a container");
 	rt_warn_caps(c, &c->spec->process);
-	int rc = rt_check_console(c->spec->process.terminal, !c->one_shot || how->detach,
+	int rc = rt_check_console(c->spec->process.terminal,
+				  !(c->one_shot || c->restore) || how->detach,
 				  how->console_socket, e);
 	if (rc == 0)
 		rc = name_pid_file(c, how->pid_file, e);
@@ -195,7 +196,12 @@ static int make_locked(struct rt_container *c, const struct rt_create *how, stru
 
 	if (rc == 0)
 		rc = rt_sdnotify_prepare(c, e);
-	if (rc == 0)
+	if (rc == 0 && c->restore && !c->ops->restore)
+		rc = err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, NULL,
+			     "isolation %s can't restore a container", c->ops->name);
+	else if (rc == 0 && c->restore)
+		rc = c->ops->restore(c, how, c->restore, e);
+	else if (rc == 0)
 		rc = c->ops->create(c, how, e);
 	return rc < 0 || c->one_shot ? rc : rt_commit(c, e);
 }

@@ -33,22 +33,21 @@ static int finish(struct rt_container *c, struct err *e)
 	return rc < 0 ? rc : rt_destroy(c, e);
 }
 
-static int wait_and_delete(struct run *r, struct err *e)
+int rt_wait_and_delete(struct rt_container *c, bool keep, int signals, struct err *e)
 {
-	struct rt_container *c = &r->c;
 	const struct spec_process *p = &c->spec->process;
 	struct rt_foreground f = {
 		.pidfd = c->proc.pidfd,
 		.pid = c->proc.pid,
 		.master = c->proc.master,
 		.notify = r->notify,
-		.signals = r->signals,
+		.signals = signals,
 		.size_set = p->console_height.set && p->console_width.set,
 	};
 	int code = rt_foreground(&f, e);
 	c->proc.ended = code >= 0;
 
-	if (r->how->keep)
+	if (keep)
 		return code;
 	struct err other;
 	int rc = finish(c, code < 0 ? &other : e);
@@ -56,7 +55,7 @@ static int wait_and_delete(struct run *r, struct err *e)
 }
 
 /* In a pid namespace of its own the container's first process gets them. */
-static int adopt_orphans(const struct spec *s, struct err *e)
+int rt_adopt_orphans(const struct spec *s, struct err *e)
 {
 	const struct spec_namespace *pid = spec_find_ns(s, SPEC_NS_PID);
 
@@ -73,7 +72,7 @@ static int born(struct rt_container *c, struct err *e)
 	int rc = 0;
 
 	if (!r->how->detach && !r->how->no_subreaper)
-		rc = adopt_orphans(c->spec, e);
+		rc = rt_adopt_orphans(c->spec, e);
 	if (rc == 0 && !r->how->detach)
 		rc = rt_signals_hold(&r->signals, e);
 	if (rc == 0)
@@ -89,7 +88,7 @@ static int run(struct run *r, struct err *e)
 		rc = start_one_shot(&r->c, e);
 	if (rc < 0)
 		return rc;
-	return r->how->detach ? rt_sdnotify_wait(&r->c, r->notify, e) : wait_and_delete(r, e);
+	return r->how->detach ? rt_sdnotify_wait(&r->c, r->notify, e) : rt_wait_and_delete(&r->c, r->how->keep, r->signals, e);
 }
 
 int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e)

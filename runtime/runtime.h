@@ -50,6 +50,18 @@ struct rt_create {
 	bool detach, keep;
 };
 
+/* checkpoint and restore: what is asked of CRIU. */
+struct rt_criu {
+	const char *image_path; /* NULL: "checkpoint" */
+	const char *work_path;  /* NULL: the image path */
+	const char *parent_path, *manage_cgroups, *empty_ns, *page_server, *network_lock;
+	const char *lsm_profile, *lsm_mount_context;
+	bool leave_running, pre_dump;
+	bool tcp_established, tcp_close, tcp_skip_in_flight, link_remap, ext_unix_sk, shell_job;
+	bool lazy_pages, file_locks, auto_dedup;
+	int status_fd; /* -1: none */
+};
+
 struct rt_exec {
 	const char *id;
 	const char *process_file; /* or NULL: from argv and the flags, over the container's own */
@@ -93,6 +105,13 @@ int rt_kill(const struct rt_env *env, const char *id, int sig, bool all, struct 
 /* force: from any state, also half-made; an unknown id is then success. */
 int rt_delete(const struct rt_env *env, const char *id, bool force, struct err *e);
 int rt_pause(const struct rt_env *env, const char *id, bool pause, struct err *e);
+/* Writes it down; then it is deleted, unless it is to stay (leave_running, pre_dump). A failure
+ * leaves it as it was. */
+int rt_checkpoint(const struct rt_env *env, const char *id, const struct rt_criu *how,
+		  struct err *e);
+/* A container from what a checkpoint wrote; detach, keep and the result as in rt_run. */
+int rt_restore(const struct rt_env *env, const struct rt_create *create, const struct rt_criu *how,
+	       struct err *e);
 int rt_update(const struct rt_env *env, const char *id, const struct spec_resources *r,
 	      struct err *e);
 int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *ret_n,

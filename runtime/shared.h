@@ -6,6 +6,9 @@
 #include "runtime/container.h"
 
 int be_shared_plan(struct rt_container *c, struct plan *p, struct err *e);
+int be_shared_checkpoint(struct rt_container *c, const struct rt_criu *how, struct err *e);
+int be_shared_restore(struct rt_container *c, const struct rt_create *create,
+		      const struct rt_criu *how, struct err *e);
 int be_shared_create(struct rt_container *c, const struct rt_create *how, struct err *e);
 int be_shared_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid,
 		   int *ret_pidfd, int *ret_master, struct err *e);

@@ -30,6 +30,8 @@ static const struct {
 			"cannot exec in a container that is not running"},
 	[RT_EV_KILL] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED,
 			"container not running"},
+	[RT_EV_CHECKPOINT] = {1u << RT_RUNNING | 1u << RT_PAUSED,
+			      "cannot checkpoint a container that is {s}"},
 	[RT_EV_PAUSE] = {1u << RT_CREATED | 1u << RT_RUNNING,
 			 "cannot pause a container that is {s}"},
 	[RT_EV_RESUME] = {1u << RT_PAUSED, "cannot resume a container that is {s}: not paused"},
