@@ -93,7 +93,7 @@ static int words(const struct rt_criu *how, struct strbuf *b, struct err *e)
 		{"network-lock", how->network_lock, network_locks, RT_CO_NETWORK_LOCK},
 		{"empty-ns", how->empty_ns, empty_namespaces, RT_CO_EMPTY_NS},
 	};
-	unsigned v;
+	unsigned v = 0;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (!all[i].word)

@@ -249,6 +249,9 @@ static int prepare(struct restore *r, const struct rt_create *create, struct err
 	struct rt_container *c = r->c;
 	int rc = be_shared_plan(c, &r->plan, e);
 
+	if (rc >= 0 && c->group && c->group->unit)
+		return err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, NULL,
+			       "restore into a systemd scope isn't supported yet");
 	r->cg = (struct cg_run){.group = c->group};
 	r->env = (struct plan_env){.room = {[PLAN_CG] = &r->cg}, .journal = note, .journal_arg = c};
 	if (rc >= 0)
@@ -321,7 +324,7 @@ static int restore(struct rt_container *c, const struct rt_create *create, int *
 	rc = create->no_subreaper ? 0 : rt_adopt_orphans(c->spec, e);
 	if (rc == 0)
 		rc = rt_signals_hold(signals, e);
-	return rc < 0 ? rc : rt_wait_and_delete(c, create->keep, *signals, e);
+	return rc < 0 ? rc : rt_wait_and_delete(c, create->keep, *signals, -1, e);
 }
 
 int rt_restore(const struct rt_env *env, const struct rt_create *create, const struct rt_criu *how,

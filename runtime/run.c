@@ -33,14 +33,14 @@ static int finish(struct rt_container *c, struct err *e)
 	return rc < 0 ? rc : rt_destroy(c, e);
 }
 
-int rt_wait_and_delete(struct rt_container *c, bool keep, int signals, struct err *e)
+int rt_wait_and_delete(struct rt_container *c, bool keep, int signals, int notify, struct err *e)
 {
 	const struct spec_process *p = &c->spec->process;
 	struct rt_foreground f = {
 		.pidfd = c->proc.pidfd,
 		.pid = c->proc.pid,
 		.master = c->proc.master,
-		.notify = r->notify,
+		.notify = notify,
 		.signals = signals,
 		.size_set = p->console_height.set && p->console_width.set,
 	};
@@ -88,7 +88,8 @@ static int run(struct run *r, struct err *e)
 		rc = start_one_shot(&r->c, e);
 	if (rc < 0)
 		return rc;
-	return r->how->detach ? rt_sdnotify_wait(&r->c, r->notify, e) : rt_wait_and_delete(&r->c, r->how->keep, r->signals, e);
+	return r->how->detach ? rt_sdnotify_wait(&r->c, r->notify, e)
+			      : rt_wait_and_delete(&r->c, r->how->keep, r->signals, r->notify, e);
 }
 
 int rt_run(const struct rt_env *env, const struct rt_create *how, struct err *e)
