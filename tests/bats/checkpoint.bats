@@ -123,6 +123,50 @@ counting() { create && start && until_true counted_past 3; }
 	nothing_left
 }
 
+@test "hooks: prestart, createRuntime, poststart again; poststop at its end" {
+	need_criu
+	counter
+	cfg --arg t "$T/hooks" 'def h(n): [{path: "/bin/sh", args: ["sh", "-c", "cat >/dev/null; echo " + n + " >>" + $t]}];
+		.hooks = {prestart: h("prestart"), createRuntime: h("createRuntime"), poststart: h("poststart"), poststop: h("poststop")}'
+	counting
+	dump
+	run cat "$T/hooks"
+	is $'prestart\ncreateRuntime\npoststart\npoststop'
+	rm "$T/hooks"
+	back
+	run cat "$T/hooks"
+	is $'prestart\ncreateRuntime\npoststart'
+	down
+}
+
+@test "a paused container can be checkpointed" {
+	need_criu
+	counter
+	counting
+	rf pause "$id"
+	dump
+	back
+	is_status running
+	n=$(count)
+	until_true counted_past "$n"
+	down
+}
+
+@test "a failed dump leaves the container running" {
+	need_criu
+	counter
+	counting
+	mkdir -p "$T/img/pstree.img"
+	run dump
+	exit_is 1
+	has "criu could not dump it"
+	has "$T/work/dump.log"
+	is_status running
+	n=$(count)
+	until_true counted_past "$n"
+	down
+}
+
 @test "a failed restore leaves nothing" {
 	need_criu
 	counter
