@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #define SMALL_FILE 65536
+#define FREEZE_TIMEOUT_MS 10000
 
 static bool stays(const struct rt_criu *how)
 {
@@ -160,6 +161,21 @@ static int request(struct rt_container *c, const struct rt_criu *how, struct rt_
 	return rc < 0 ? rc : rt_criu_externals(c, c->doc.pid, b, e);
 }
 
+/* (1). CRIU freezes by itself, and waits for ever for processes that v1's freezer keeps from dying:
+ * a paused container is thawed for it. */
+static int run(struct rt_container *c, struct rt_criu_call *call, bool stay, struct err *e)
+{
+	struct err ignored;
+	bool thawed = c->doc.paused && c->group;
+	int rc = thawed ? cg_freeze(c->group, false, FREEZE_TIMEOUT_MS, e) : 0;
+
+	if (rc == 0)
+		rc = rt_criu_run(call, NULL, e);
+	if (thawed && (rc < 0 || stay))
+		(void)cg_freeze(c->group, true, FREEZE_TIMEOUT_MS, &ignored);
+	return rc;
+}
+
 int be_shared_checkpoint(struct rt_container *c, const struct rt_criu *how, struct err *e)
 {
 	struct rt_criu_call call = {.type = how->pre_dump ? RT_CRIU_PRE_DUMP : RT_CRIU_DUMP,
@@ -177,7 +193,7 @@ int be_shared_checkpoint(struct rt_container *c, const struct rt_criu *how, stru
 	if (rc == 0)
 		rc = streams(c, &call, e);
 	if (rc == 0)
-		rc = rt_criu_run(&call, NULL, e);
+		rc = run(c, &call, stays(how), e);
 	rt_criu_end(&call);
 	return rc;
 }
