@@ -20,7 +20,8 @@ static const char *const seccomp_lists[] = {"actions", "operators", "archs", "kn
 					    "supportedFlags"};
 
 /* What changes a unit of the host's systemd. A dot at the end: whatever begins so. */
-static const char *const unit_annotations[] = {"org.systemd.property.", "org.criu.config", "run.oci.delegate-cgroup",
+static const char *const unit_annotations[] = {"org.systemd.property.", "org.criu.config",
+					       "run.oci.delegate-cgroup",
 					       "run.oci.systemd.subgroup", NULL};
 
 /* One config for every question: %s is put into process, linux, mounts. */

@@ -77,8 +77,8 @@ static int hooks(struct rt_container *c, struct err *e)
 	if (h->prestart.n == 0 && h->create_runtime.n == 0)
 		return 0;
 	rt_hook_state(c, RT_CREATING, c->doc.pid, &state);
-	int rc = rt_hooks(&h->prestart, "prestart", &state, e);
-	return rc < 0 ? rc : rt_hooks(&h->create_runtime, "createRuntime", &state, e);
+	int rc = rt_hooks(&h->prestart, "prestart", &state, c->hook_out, e);
+	return rc < 0 ? rc : rt_hooks(&h->create_runtime, "createRuntime", &state, c->hook_out, e);
 }
 
 static int console(struct restore *r, int fd, struct err *e)
@@ -304,7 +304,7 @@ static int poststart(struct rt_container *c, struct err *e)
 	if (!c->doc.poststart)
 		return 0;
 	rt_hook_state(c, RT_RUNNING, c->doc.pid, &state);
-	int rc = rt_hooks(&c->spec->hooks.poststart, "poststart", &state, e);
+	int rc = rt_hooks(&c->spec->hooks.poststart, "poststart", &state, c->hook_out, e);
 	if (rc < 0 && rt_relock(c, &ignored) == 0)
 		rt_unwind(c, rc);
 	return rc;
