@@ -20,8 +20,7 @@ static const char *const seccomp_lists[] = {"actions", "operators", "archs", "kn
 					    "supportedFlags"};
 
 /* What changes a unit of the host's systemd. A dot at the end: whatever begins so. */
-static const char *const unit_annotations[] = {"org.systemd.property.", "org.criu.config",
-					       "run.oci.delegate-cgroup",
+static const char *const unit_annotations[] = {"org.systemd.property.", "run.oci.delegate-cgroup",
 					       "run.oci.systemd.subgroup", NULL};
 
 /* One config for every question: %s is put into process, linux, mounts. */
@@ -125,6 +124,8 @@ int rt_features(struct strbuf *out, struct err *e)
 	json_arr_open(&o, "potentiallyUnsafeConfigAnnotations");
 	for (size_t i = 0; unit_annotations[i]; i++)
 		json_put_str(&o, NULL, unit_annotations[i]);
+	/* A file of options that CRIU obeys as root. */
+	json_put_str(&o, NULL, "org.criu.config");
 	for (size_t i = 0; spec_annotation_word(i); i++)
 		json_put_str(&o, NULL, spec_annotation_word(i));
 	json_arr_close(&o);
