@@ -171,6 +171,8 @@ int ns_mount_opts_parse(struct arena *a, const struct spec_mount *m, const char 
 	for (size_t w = 0; w < m->options.n; w++) {
 		const char *word = m->options.items[w];
 		size_t i = 0;
+		if (!*word) /* buildah's "no option" */
+			continue;
 		while (i < COUNT && !str_eq(options[i].word, word))
 			i++;
 		if (i < COUNT)

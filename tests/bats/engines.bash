@@ -1,4 +1,5 @@
-# What the engines' bats files share: a place where an engine can live without touching the host's.
+# What podman's and buildah's bats files share: a place where an engine can live without touching the
+# host's.
 #
 # It has a mount namespace and a network namespace of its own, storage, configuration and an image of
 # its own: the host's engine, its images, its mounts and its firewall are never touched. On a host
@@ -13,7 +14,8 @@
 # leaves them out elsewhere), and few of them in the host VM.
 load helpers
 img=localhost/rft:1
-user_id=4711
+infra=localhost/rft-infra:1
+user_id=47110
 
 # new_mount_ns FILE: a private mount namespace, kept by FILE. The kernel lets a file stand only for a
 # namespace that is younger than the one it stands in, and newer kernels count age by numbers that
@@ -38,7 +40,7 @@ engine_up() {
 	chmod 755 "$P"
 	mount --bind "$P" "$P"
 	mount --make-private "$P"
-	mkdir -p "$P"/{proc,storage,run,tmp,net,vol,home,cdi}
+	mkdir -p "$P"/{proc,storage,run,tmp,net,vol,home,hooks}
 	ip netns add "$netns"
 	ip -n "$netns" link set lo up
 	engine_files
@@ -54,7 +56,7 @@ engine_namespace() {
 	new_mount_ns "$P/mnt"
 	# One procfs stays unmasked: without it no user namespace could mount its own.
 	nsenter --mount="$P/mnt" sh -ec '
-		for f in passwd group subuid subgid; do mount --bind "$P/etc.$f" /etc/$f; done
+		for f in passwd group subuid subgid; do [ ! -e /etc/$f ] || mount --bind "$P/etc.$f" /etc/$f; done
 		[ ! -e /dev/net/tun ] || mount --bind "$P/tun" /dev/net/tun
 		mount -t proc proc "$P/proc"
 		[ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] || {
@@ -102,6 +104,7 @@ engine_config() {
 		static_dir = "$P/storage/libpod"
 		volume_path = "$P/vol"
 		hooks_dir = ["$P/hooks"]
+		infra_image = "$infra"
 		[engine.runtimes]
 		rut = ["$RINGFENCE"]
 		[network]
@@ -111,8 +114,10 @@ engine_config() {
 	printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/storage"\nrunroot = "%s/run"\n' "$P" "$P" >"$P/storage.conf"
 	local h=$P/home/rft
 	mkdir -p "$h"/{storage,run,tmp,net,vol}
-	sed "s|$P/|$h/|" "$P/containers.conf" >"$h/containers.conf"
-	printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/storage"\nrunroot = "%s/run/containers"\n' "$h" "$h" >"$h/storage.conf"
+	# Where it keeps its books follows from where the images are, also for the podman that conmon calls.
+	sed "s|$P/|$h/|; /static_dir\|volume_path/d" "$P/containers.conf" >"$h/containers.conf"
+	printf '[storage]\ndriver = "overlay"\ngraphroot = "%s/storage"\nrootless_storage_path = "%s/storage"\nrunroot = "%s/run/containers"\n' \
+		"$h" "$h" "$h" >"$h/storage.conf"
 	chmod 700 "$h/run"
 	chown -R $user_id:$user_id "$h"
 }
@@ -123,13 +128,18 @@ engine_image() {
 	chmod 1777 "$i/tmp"
 	cp "$(command -v busybox)" "$i/bin/busybox"
 	for a in sh cat echo id hostname sleep nc true false grep ls touch httpd kill tty test head dd stty wget cut awk env \
-		nslookup mkdir rm stat readlink ip mount umount ps uname seq sync wc tr chown chmod sort mknod df printf date; do
+		nslookup mkdir rm stat readlink ip mount umount ps uname seq sync wc tr chown chmod sort mknod df printf date timeout; do
 		ln -s busybox "$i/bin/$a"
 	done
 	printf 'root:x:0:0:root:/root:/bin/sh\nguest:x:1000:1000::/tmp:/bin/sh\n' >"$i/etc/passwd"
 	printf 'root:x:0:\nguest:x:1000:\nextra:x:1234:\n' >"$i/etc/group"
 	echo page >"$i/var/www/index.html"
 	tar -C "$i" -cf "$P/image.tar" .
+}
+
+# What the first container of a pod runs.
+engine_infra() {
+	"${1:-pod}" import --change 'CMD ["/bin/sleep", "100000"]' "$P/image.tar" $infra >"$P/infra.log" 2>&1 || cat "$P/infra.log" >&2
 }
 
 engine_down() {

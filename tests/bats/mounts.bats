@@ -199,3 +199,11 @@ info() { sh_args "grep ' $1 ' /proc/self/mountinfo"; go; ok; }
 	go
 	is in
 }
+
+@test "an empty option is none" {
+	mkdir "$T/src" && echo given >"$T/src/f"
+	cfg --arg s "$T/src" '.mounts += [{destination: "/mnt", type: "bind", source: $s, options: ["", "rbind", ""]}]'
+	args cat /mnt/f
+	go
+	is given
+}
