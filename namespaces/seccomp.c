@@ -104,7 +104,7 @@ static int action_value(const char *word, const struct opt_u64 *errno_ret, uint3
 
 	if (!w)
 		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, pointer,
-			       "the action %s isn't supported yet", word);
+			       "the action %s is unknown", word);
 	*ret_value = w->value;
 	if (w->value == SCMP_ACT_ERRNO(0))
 		*ret_value = SCMP_ACT_ERRNO(code);
@@ -328,7 +328,7 @@ int ns_filter_accept(const struct spec_seccomp *s, struct err *e)
 	for (size_t i = 0; i < s->flags.n && rc == 0; i++) {
 		snprintf(at, sizeof(at), "/linux/seccomp/flags/%zu", i);
 		if (!find(flags, COUNT(flags), s->flags.items[i]))
-			rc = err_set(e, ERR_UNSUPPORTED, ENOTSUP, at, "%s isn't supported yet",
+			rc = err_set(e, ERR_UNSUPPORTED, ENOTSUP, at, "the flag %s is unknown",
 				     s->flags.items[i]);
 	}
 	if (rc == 0)
