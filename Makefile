@@ -49,6 +49,15 @@ $(O)/%.o: %.c
 # Runs before the C library can: nothing of it may be called, not even unseen.
 $(O)/cli/entry.o: CFLAGS_ALL += -ffreestanding -fno-stack-protector -fno-tree-loop-distribute-patterns
 
+# Engines show it: the commit that was built, outside a clone the version.
+COMMIT := $(or $(shell git describe --always --dirty --abbrev=12 2>/dev/null),$(VERSION))
+$(O)/commit: always
+	@mkdir -p $(@D)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' >$@
+$(O)/cli/cmd_spec.o: $(O)/commit
+$(O)/cli/cmd_spec.o: CPPFLAGS_ALL += -DRF_COMMIT='"$(COMMIT)"'
+.PHONY: always
+
 -include $(OBJ:.o=.d)
 
 # Targets of the other floors, one file a subject.

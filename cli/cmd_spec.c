@@ -11,6 +11,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#ifndef RF_COMMIT
+#define RF_COMMIT RF_VERSION
+#endif
+
 int cmd_spec(struct cli *c, struct err *e)
 {
 	const char *bundle = c->bundle ? c->bundle : ".", *name = c->file ? c->file : "config.json";
@@ -48,7 +52,7 @@ int cmd_version(struct cli *c, struct err *e)
 
 	(void)c;
 	(void)e;
-	printf("ringfence version " RF_VERSION "\nspec: " SPEC_VERSION "\nlibseccomp: %u.%u.%u\n",
+	printf("ringfence version " RF_VERSION "\ncommit: " RF_COMMIT "\nspec: " SPEC_VERSION "\nlibseccomp: %u.%u.%u\n",
 	       v->major, v->minor, v->micro);
 	return 0;
 }

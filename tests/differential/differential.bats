@@ -172,7 +172,7 @@ extra_setup() { args sleep 1000 && cfg '.ociVersion = "1.0.2-dev"'; }
 @test "program: help of a verb" { like runc none 'rt help run >/dev/null'; }
 @test "program: help of an unknown verb" { like runc none 'rt help nonesuch >/dev/null'; }
 @test "program: verb --help" { like runc none 'for v in create start run exec kill delete state list ps pause resume update spec features; do rt $v --help >/dev/null; echo $v $?; done'; }
-@test "program: --version" { like runc none 'rt --version | grep -oE "^(.* version|spec:|libseccomp:)" | sed "s/^$who //"'; }
+@test "program: --version" { like runc none 'rt --version | grep -oE "^(.* version|commit:|spec:|libseccomp:)" | sed "s/^$who //"'; }
 @test "program: -v" { like runc none 'rt -v | grep -oE "^spec:"'; }
 @test "program: version" { like runc none 'rt version >/dev/null'; }
 @test "program: --log" { like runc none 'rt --log log state $id; jq -r .level <log 2>/dev/null; grep -o level=error log; rm log'; }
