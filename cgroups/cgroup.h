@@ -106,6 +106,9 @@ struct cg_run {
 	struct cg_group *group;
 	bool born_in_v2; /* the child was cloned into v2_fd */
 	pid_t pid;       /* the child, for PLAN_ATTACH */
+	/* Writes the record of the journal, for steps that find out what is ours. */
+	int (*note)(void *arg, const char *record, struct err *e);
+	void *note_arg;
 };
 /* True when nothing has to be entered after the clone (pure v2). */
 bool cg_born_inside(const struct cg_group *g);

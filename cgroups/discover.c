@@ -46,8 +46,7 @@ struct scan {
 	size_t n_mounts;
 };
 
-/* Octal escapes of mountinfo (\040 …), in place. */
-static void unescape(char *s)
+void cg_unescape(char *s)
 {
 	char *out = s;
 
@@ -108,7 +107,7 @@ static int parse_mount(struct scan *s, char *line)
 		return -EINVAL;
 	sep += *sep == ' ' ? 3 : 2;
 	char *type = field(&sep);
-	unescape(f[4]);
+	cg_unescape(f[4]);
 	s->points[s->n_points++] = f[4];
 	bool v2 = str_eq(type, "cgroup2");
 	if (!v2 && !str_eq(type, "cgroup"))
@@ -116,7 +115,7 @@ static int parse_mount(struct scan *s, char *line)
 	char *source = field(&sep);
 	if (!source || !sep || s->n_mounts == MAX_HIERARCHIES)
 		return source && sep ? 0 : -EINVAL;
-	unescape(f[3]);
+	cg_unescape(f[3]);
 	s->mounts[s->n_mounts++] = (struct cg_mount){
 		.root = f[3], .point = f[4], .super = sep, .v2 = v2, .line = s->n_points - 1};
 	return 0;

@@ -43,6 +43,8 @@ static inline struct cg_full *cg_full_of(struct cg_group *g)
 }
 
 /* --- pure: discover.c, group.c --- */
+/* Octal escapes of mountinfo (\040 …), in place. */
+void cg_unescape(char *s);
 int cg_parse(struct arena *a, const char *mountinfo, const char *self,
 	     struct cg_layout **ret_layout, struct err *e);
 /* The group's path as recorded, for every hierarchy: "/a/b", or with exceptions

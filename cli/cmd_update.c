@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 static int read_document(const char *path, char **ret_text, size_t *ret_len, struct err *e)
@@ -39,17 +40,32 @@ static void from_flags(const struct cli *c, struct spec_resources *r)
 	r->pids_limit = c->pids_limit;
 }
 
+/* As in linux.intelRdt, of which it is a part. */
+static int rdt_from_flags(const struct cli *c, struct spec_intel_rdt *rdt, struct err *e)
+{
+	const char *bandwidth = c->mem_bw_schema;
+
+	if (bandwidth && (!str_starts(bandwidth, "MB:") || strchr(bandwidth, '\n')))
+		return err_set(e, ERR_USAGE, EINVAL, "--mem-bw-schema",
+			       "must be one line that begins with MB:");
+	rdt->l3_cache_schema = c->l3_cache_schema;
+	rdt->mem_bw_schema = bandwidth;
+	rdt->set = c->l3_cache_schema || bandwidth;
+	return 0;
+}
+
 int cmd_update(struct cli *c, struct err *e)
 {
 	auto_arena a = {0};
 	auto_str text = NULL;
 	size_t len;
 	struct spec_resources flags = {0}, *r = &flags;
-	int rc = 0;
+	struct spec_intel_rdt rdt = {0};
+	int rc;
 
-	if (c->l3_cache_schema || c->mem_bw_schema)
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/intelRdt",
-			       "resctrl isn't supported yet");
+	rc = rdt_from_flags(c, &rdt, e);
+	if (rc < 0)
+		return rc;
 	from_flags(c, &flags);
 	if (c->resources) {
 		rc = read_document(c->resources, &text, &len, e);
@@ -60,5 +76,5 @@ int cmd_update(struct cli *c, struct err *e)
 	}
 	if (rc >= 0)
 		rc = spec_check_resources(r, "", e);
-	return rc < 0 ? rc : rt_update(&c->rt, c->argv[0], r, e);
+	return rc < 0 ? rc : rt_update(&c->rt, c->argv[0], r, rdt.set ? &rdt : NULL, e);
 }

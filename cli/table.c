@@ -143,8 +143,8 @@ static const struct opt update_opts[] = {
 	{"kernel-memory", 0, "BYTES", OPT_T_BYTES, AT(kernel_memory), "accepted for old callers"},
 	{"kernel-memory-tcp", 0, "BYTES", OPT_T_BYTES, AT(kernel_memory_tcp), "accepted for old callers"},
 	{"pids-limit", 0, "N", OPT_T_I64, AT(pids_limit), "number of processes, -1 for no limit"},
-	{"l3-cache-schema", 0, "S", OPT_T_STR, AT(l3_cache_schema), "refused: resctrl isn't supported yet"},
-	{"mem-bw-schema", 0, "S", OPT_T_STR, AT(mem_bw_schema), "refused: resctrl isn't supported yet"}, HELP};
+	{"l3-cache-schema", 0, "S", OPT_T_STR, AT(l3_cache_schema), "shares of the L3 cache, such as L3:0=ff;1=f"},
+	{"mem-bw-schema", 0, "S", OPT_T_STR, AT(mem_bw_schema), "shares of the memory bandwidth, such as MB:0=50"}, HELP};
 
 const struct verb cli_verbs[] = {
 	{"create", "CONTAINER", "make a container; its program waits for start", NULL, create_opts, 1, 1, false, true, false, cmd_create},

@@ -102,8 +102,6 @@ int ns_accept_process(const struct spec *s, const struct spec_process *p, const 
 
 static int accept_linux(const struct spec_linux *l, struct err *e)
 {
-	if (l->intel_rdt.set)
-		return refuse(e, "/linux/intelRdt", "resctrl isn't supported yet");
 	if (l->personality.flags.n)
 		return refuse(e, "/linux/personality/flags", "no flags are defined by the spec");
 	return l->seccomp.set ? ns_filter_accept(&l->seccomp, e) : 0;

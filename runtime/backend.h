@@ -36,7 +36,9 @@ struct be_ops {
 		       const struct rt_criu *how, struct err *e);
 	int (*signal)(struct rt_container *c, int sig, bool all, struct err *e);
 	int (*pause)(struct rt_container *c, bool pause, struct err *e);
-	int (*update)(struct rt_container *c, const struct spec_resources *r, struct err *e);
+	/* rdt: schemata to be written to the class of service, or NULL. */
+	int (*update)(struct rt_container *c, const struct spec_resources *r,
+		      const struct spec_intel_rdt *rdt, struct err *e);
 	/* Host pids, malloc'ed. */
 	int (*pids)(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct err *e);
 	/* What it used; all zero where nothing counts it. */

@@ -85,6 +85,17 @@ static void put_seccomp(struct json_out *o)
 	json_obj_close(o);
 }
 
+/* "Irrelevant to the availability of Intel RDT on the host" (features-linux.md): create tells of
+ * that. */
+static void put_rdt(struct json_out *o)
+{
+	json_obj_open(o, "intelRdt");
+	json_put_bool(o, "enabled", can("", "", "\"intelRdt\":{\"closID\":\"x\"},"));
+	json_put_bool(o, "schemata", can("", "", "\"intelRdt\":{\"schemata\":[\"L3:0=f\"]},"));
+	json_put_bool(o, "monitoring", can("", "", "\"intelRdt\":{\"enableMonitoring\":true},"));
+	json_obj_close(o);
+}
+
 static void put_linux(struct json_out *o)
 {
 	json_obj_open(o, "linux");
@@ -94,7 +105,7 @@ static void put_linux(struct json_out *o)
 	put_seccomp(o);
 	put_enabled(o, "apparmor", can("\"apparmorProfile\":\"x\",", "", ""));
 	put_enabled(o, "selinux", can("\"selinuxLabel\":\"x\",", "", ""));
-	put_enabled(o, "intelRdt", can("", "", "\"intelRdt\":{\"closID\":\"x\"},"));
+	put_rdt(o);
 	json_obj_open(o, "mountExtensions");
 	put_enabled(o, "idmap",
 		    can("",

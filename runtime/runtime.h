@@ -112,8 +112,9 @@ int rt_checkpoint(const struct rt_env *env, const char *id, const struct rt_criu
 /* A container from what a checkpoint wrote; detach, keep and the result as in rt_run. */
 int rt_restore(const struct rt_env *env, const struct rt_create *create, const struct rt_criu *how,
 	       struct err *e);
+/* rdt: schemata for the class of service that was made for the container, or NULL. */
 int rt_update(const struct rt_env *env, const char *id, const struct spec_resources *r,
-	      struct err *e);
+	      const struct spec_intel_rdt *rdt, struct err *e);
 int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *ret_n,
 	    struct err *e);
 struct rt_events {

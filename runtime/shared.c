@@ -8,6 +8,7 @@
 #include "runtime/shared.h"
 #include "runtime/container.h"
 
+#include "cgroups/resctrl.h"
 #include "common/sync.h"
 
 #include <errno.h>
@@ -24,10 +25,31 @@ static int probe(struct err *e)
 	return 0;
 }
 
+int be_shared_resctrl(struct rt_container *c, struct cg_resctrl *ret, struct err *e)
+{
+	const char *root;
+	int rc = cg_resctrl_find(c->arena, &root, e);
+
+	return rc < 0 ? rc
+		      : cg_resctrl_init(c->arena, root, c->id, &c->spec->linux_.intel_rdt, ret, e);
+}
+
+static int accept_resctrl(struct rt_container *c, struct err *e)
+{
+	struct cg_resctrl r;
+
+	if (!c->spec->linux_.intel_rdt.set)
+		return 0;
+	int rc = be_shared_resctrl(c, &r, e);
+	return rc < 0 ? rc : cg_resctrl_accept(&r, e);
+}
+
 static int accept_spec(struct rt_container *c, struct err *e)
 {
 	int rc = ns_accept(c->spec, e);
 
+	if (rc >= 0)
+		rc = accept_resctrl(c, e);
 	if (rc >= 0)
 		rc = cg_discover(c->arena, &c->layout, e);
 	if (rc < 0)
@@ -167,10 +189,50 @@ static int pause_container(struct rt_container *c, bool pause, struct err *e)
 	return rc < 0 ? rc : cg_freeze(c->group, pause, FREEZE_TIMEOUT_MS, e);
 }
 
-static int update(struct rt_container *c, const struct spec_resources *r, struct err *e)
+/* The journal knows whether we made it. */
+static int is_ours(struct rt_container *c, const char *dir, bool *ret_ours, struct err *e)
 {
-	int rc = rt_load_group(c, e);
+	struct st_record *r;
+	size_t n;
+	int rc = st_journal_read(c->dir, NULL, c->arena, &r, &n, e);
 
+	if (rc < 0)
+		return rc;
+	*ret_ours = false;
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(r[i].kind, "resctrl") && str_eq(r[i].arg, dir))
+			*ret_ours = true;
+	return 0;
+}
+
+static int update_resctrl(struct rt_container *c, const struct spec_intel_rdt *rdt, struct err *e)
+{
+	struct cg_resctrl r;
+	bool ours;
+
+	if (!c->spec->linux_.intel_rdt.set)
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/intelRdt",
+			       "the container was made without it, and has no class of service");
+	int rc = be_shared_resctrl(c, &r, e);
+	if (rc >= 0)
+		rc = is_ours(c, r.clos, &ours, e);
+	if (rc < 0)
+		return rc;
+	if (!ours)
+		return err_set(e, ERR_UNSUPPORTED, EPERM, "/linux/intelRdt/closID",
+			       "the class of service %s wasn't made for this container, and isn't "
+			       "its to change",
+			       r.clos);
+	return cg_resctrl_update(&r, rdt, e);
+}
+
+static int update(struct rt_container *c, const struct spec_resources *r,
+		  const struct spec_intel_rdt *rdt, struct err *e)
+{
+	int rc = rdt ? update_resctrl(c, rdt, e) : 0;
+
+	if (rc >= 0)
+		rc = rt_load_group(c, e);
 	return rc < 0 ? rc : cg_update(c->group, r, e);
 }
 

@@ -12,6 +12,9 @@ int be_shared_restore(struct rt_container *c, const struct rt_create *create,
 int be_shared_create(struct rt_container *c, const struct rt_create *how, struct err *e);
 int be_shared_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid,
 		   int *ret_pidfd, int *ret_master, struct err *e);
+/* What linux.intelRdt, which the spec has, means on this host. ERR_UNSUPPORTED without resctrl. */
+struct cg_resctrl;
+int be_shared_resctrl(struct rt_container *c, struct cg_resctrl *ret, struct err *e);
 /* Where compiled filters are kept, or NULL. */
 const char *be_shared_cache(struct rt_container *c);
 /* Connected when asked for: *ret_fd is -1 otherwise. */

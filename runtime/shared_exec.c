@@ -1,5 +1,6 @@
 /* runtime/shared_exec.c: one more process in a shared-kernel container. It needs no journal: what
  * it leaves behind is in the container's group or its pid namespace. */
+#include "cgroups/resctrl.h"
 #include "common/sync.h"
 #include "runtime/shared.h"
 
@@ -16,9 +17,16 @@ struct joiner {
 
 static int attach(struct joiner *j, struct err *e)
 {
+	struct cg_resctrl r;
+
 	if (!j->x.wait_go)
 		return 0;
-	int rc = cg_attach(j->c->group, j->child.pid, j->subs, e);
+	int rc = j->c->group ? cg_attach(j->c->group, j->child.pid, j->subs, e) : 0;
+	if (rc >= 0 && j->c->spec->linux_.intel_rdt.set) {
+		rc = be_shared_resctrl(j->c, &r, e);
+		if (rc >= 0)
+			rc = cg_resctrl_attach(&r, j->child.pid, e);
+	}
 	return rc < 0 ? rc : sync_send(j->child.sync, SYNC_GO, 0, -1, e);
 }
 
@@ -60,6 +68,8 @@ static int choose_group(struct joiner *j, struct err *e)
 {
 	struct rt_container *c = j->c;
 
+	/* A class of service isn't inherited from anybody in the container. */
+	j->x.wait_go = c->spec->linux_.intel_rdt.set;
 	if (!c->doc.cgroup && !j->how->n_cgroups)
 		return 0;
 	int rc = rt_load_group(c, e);
@@ -67,7 +77,8 @@ static int choose_group(struct joiner *j, struct err *e)
 		return rc;
 	c->group->delegated_only = rt_is_rootless(c->env);
 	/* Where only systemd can put it, it waits until it is there. */
-	j->x.wait_go = j->how->n_cgroups > 0 || (c->group->unit && c->group->delegated_only);
+	j->x.wait_go = j->x.wait_go || j->how->n_cgroups > 0 ||
+		       (c->group->unit && c->group->delegated_only);
 	if (j->x.wait_go)
 		return cg_subs(c->arena, c->group, j->how->cgroups, j->how->n_cgroups, &j->subs, e);
 	j->x.cgroup_fd = c->group->v2_fd;

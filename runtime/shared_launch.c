@@ -7,6 +7,7 @@
  *     when we do (N4), or is found through its group or its socket.
  *  2. The child lets go of the state directory before it is READY: no lock outlives the runtime.
  */
+#include "cgroups/resctrl.h"
 #include "common/proc.h"
 #include "common/sync.h"
 #include "net/device.h"
@@ -65,10 +66,24 @@ static int plan_cgroup(struct rt_container *c, struct plan *p, struct err *e)
 	return cg_plan(p, c->group, c->spec, e);
 }
 
+/* Before the groups: its records are undone after theirs, when no process is left. */
+static int plan_resctrl(struct rt_container *c, struct plan *p, struct err *e)
+{
+	if (!c->spec->linux_.intel_rdt.set)
+		return 0;
+	struct cg_resctrl *r = arena_alloc(c->arena, sizeof(*r));
+	if (!r)
+		return err_sys(e, ENOMEM, "/linux/intelRdt", "planning the class of service");
+	int rc = be_shared_resctrl(c, r, e);
+	return rc < 0 ? rc : cg_resctrl_plan(p, r, e);
+}
+
 int be_shared_plan(struct rt_container *c, struct plan *p, struct err *e)
 {
-	int rc = c->env->no_cgroup ? 0 : plan_cgroup(c, p, e);
+	int rc = plan_resctrl(c, p, e);
 
+	if (rc >= 0 && !c->env->no_cgroup)
+		rc = plan_cgroup(c, p, e);
 	if (rc >= 0)
 		rc = ns_plan(p, c->spec, c->doc.rootfs, c->doc.bundle, e);
 	return rc < 0 ? rc : plan_links(p, c->spec, e);
@@ -163,8 +178,8 @@ static int spawn(struct launch *l, struct err *e)
 	char record[64];
 
 	l->ns.cgroup_fd = c->group ? c->group->v2_fd : -1;
-	l->ns.wait_go =
-		new_user(c->spec) || (c->group && c->group->unit) || c->spec->linux_.net_devices.n;
+	l->ns.wait_go = new_user(c->spec) || (c->group && c->group->unit) ||
+			c->spec->linux_.net_devices.n || c->spec->linux_.intel_rdt.set;
 	l->cg.born_in_v2 = l->ns.cgroup_fd >= 0;
 	l->ns.cg = &l->cg;
 	int rc = ns_spawn(&l->ns, &child, e);
@@ -307,7 +322,7 @@ int be_shared_create(struct rt_container *c, const struct rt_create *how, struct
 
 	if (rc < 0)
 		return rc;
-	l.cg = (struct cg_run){.group = c->group};
+	l.cg = (struct cg_run){.group = c->group, .note = note, .note_arg = c};
 	l.env = (struct plan_env){.room = {[PLAN_CG] = &l.cg, [PLAN_NET] = &l.net},
 				  .journal = note,
 				  .journal_arg = c};

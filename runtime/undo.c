@@ -1,6 +1,7 @@
 /* runtime/undo.c: undoes a journal, the last record first. Every kind is one line of the table;
  * each is idempotent and succeeds when its effect isn't there. A failure doesn't keep the older
  * records from being undone; the first one is returned, and the journal stays for another try. */
+#include "cgroups/resctrl.h"
 #include "common/sync.h"
 #include "net/device.h"
 #include "runtime/container.h"
@@ -68,12 +69,17 @@ static int undo_netdev(struct rt_container *c, const char *arg, struct err *e)
 	return c->netns >= 0 || !c->has_doc ? net_device_undo(arg, c->netns, e) : 0;
 }
 
+static int undo_resctrl(struct rt_container *c, const char *arg, struct err *e)
+{
+	return cg_resctrl_undo(arg, c->id, c->doc.pid, e);
+}
+
 static const struct {
 	const char *kind;
 	int (*undo)(struct rt_container *c, const char *arg, struct err *e);
 } kinds[] = {
 	{"pid", undo_pid},   {"cgroup", undo_cgroup}, {"netdev", undo_netdev},
-	{"unit", undo_unit}, {"socket", undo_socket},
+	{"unit", undo_unit}, {"socket", undo_socket}, {"resctrl", undo_resctrl},
 };
 
 static int undo_one(struct rt_container *c, const struct st_record *r, struct err *e)

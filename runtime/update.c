@@ -2,7 +2,7 @@
 #include "runtime/container.h"
 
 int rt_update(const struct rt_env *env, const char *id, const struct spec_resources *r,
-	      struct err *e)
+	      const struct spec_intel_rdt *rdt, struct err *e)
 {
 	auto_container c;
 	enum rt_status status;
@@ -12,5 +12,7 @@ int rt_update(const struct rt_env *env, const char *id, const struct spec_resour
 		rc = rt_status(&c, &status, e);
 	if (rc == 0)
 		rc = rt_allow(id, status, RT_EV_UPDATE, e);
-	return rc < 0 ? rc : c.ops->update(&c, r, e);
+	if (rc == 0 && rdt)
+		rc = rt_load_spec(&c, e);
+	return rc < 0 ? rc : c.ops->update(&c, r, rdt, e);
 }

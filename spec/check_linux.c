@@ -188,7 +188,9 @@ static int check_rdt(const struct spec_check *c, const struct spec *s)
 {
 	const char *id = s->linux_.intel_rdt.clos_id;
 
-	if (id && *id && (strchr(id, '/') || str_eq(id, ".") || str_eq(id, "..")))
+	/* "/": the default class. */
+	if (id && *id && !str_eq(id, "/") &&
+	    (strchr(id, '/') || str_eq(id, ".") || str_eq(id, "..")))
 		return spec_fail(c, "/linux/intelRdt/closID", "must be the name of one directory");
 	for (size_t i = 0; i < s->linux_.intel_rdt.schemata.n; i++) {
 		char at[SPEC_POINTER];
