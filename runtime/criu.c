@@ -282,6 +282,9 @@ static int converse(struct session *s, struct rt_criu_call *call, pid_t *ret_pid
 		rc = reached(s, call, &a, fd, own < 0 ? &later : e);
 		own = own < 0 ? own : rc;
 	}
+	if (a.type != call->type || (call->type == RT_CRIU_RESTORE && a.pid <= 0))
+		return err_set(e, ERR_SYSTEM, EPROTO, NULL,
+			       "criu says that it is done, but not with what it was asked for");
 	if (ret_pid)
 		*ret_pid = a.pid;
 	return 0;

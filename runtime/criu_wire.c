@@ -2,9 +2,13 @@
  * (kind 0) or a length and as many bytes (kind 2). */
 #include "runtime/criu_wire.h"
 
+#include <limits.h>
 #include <string.h>
 
 enum { KIND_NUM = 0, KIND_64 = 1, KIND_BYTES = 2, KIND_32 = 5 };
+
+#define FIELD_MAX ((1u << 29) - 1)
+#define VERSION_PART_MAX 9999
 
 static void put_varint(struct strbuf *b, uint64_t v)
 {
@@ -92,7 +96,7 @@ static bool get_field(struct in *in, struct field *f)
 {
 	uint64_t tag, n;
 
-	if (!get_varint(in, &tag))
+	if (!get_varint(in, &tag) || tag >> 3 == 0 || tag >> 3 > FIELD_MAX)
 		return false;
 	f->number = (unsigned)(tag >> 3);
 	f->kind = (unsigned)(tag & 7);
@@ -118,63 +122,119 @@ static bool get_field(struct in *in, struct field *f)
 	}
 }
 
-static void copy_text(const struct field *f, char *to, size_t size)
+/* --- the fields that we know; each must be of its kind --- */
+
+static bool to_text(const struct field *f, char *to, size_t size)
 {
 	size_t n = (size_t)(f->bytes.end - f->bytes.p);
 
+	if (f->kind != KIND_BYTES)
+		return false;
 	n = n < size ? n : size - 1;
 	if (n)
 		memcpy(to, f->bytes.p, n);
 	to[n] = '\0';
+	return true;
 }
 
-/* The messages within an answer: restore (4), notify (5), version (10). */
-static bool get_inner(const struct field *outer, struct rt_criu_answer *r)
+/* A negative one comes with its sign in all 64 bits. */
+static bool to_int(const struct field *f, int *ret_v)
 {
-	struct in in = outer->bytes;
+	int64_t v = (int64_t)f->num;
+
+	if (f->kind != KIND_NUM || v < INT_MIN || v > INT_MAX)
+		return false;
+	*ret_v = (int)v;
+	return true;
+}
+
+static bool to_bool(const struct field *f, bool *ret_v)
+{
+	*ret_v = f->num != 0;
+	return f->kind == KIND_NUM;
+}
+
+struct reading {
+	struct rt_criu_answer r;
+	int type, version[3];
+};
+
+typedef bool (*take_field)(const struct field *f, struct reading *to);
+
+static bool message(struct in in, take_field take, struct reading *to)
+{
 	struct field f;
 
-	while (in.p < in.end) {
-		if (!get_field(&in, &f))
+	while (in.p < in.end)
+		if (!get_field(&in, &f) || !take(&f, to))
 			return false;
-		if (outer->number == 4 && f.number == 1)
-			r->pid = (int)f.num;
-		else if (outer->number == 5 && f.number == 1)
-			copy_text(&f, r->script, sizeof(r->script));
-		else if (outer->number == 5 && f.number == 2)
-			r->pid = (int)f.num;
-		else if (outer->number == 10 && f.number == 1)
-			r->version += (unsigned)f.num * 10000;
-		else if (outer->number == 10 && f.number == 2)
-			r->version += (unsigned)f.num * 100;
-		else if (outer->number == 10 && f.number == 4)
-			r->version += (unsigned)f.num;
-	}
 	return true;
+}
+
+static bool inner(const struct field *f, take_field take, struct reading *to)
+{
+	return f->kind == KIND_BYTES && message(f->bytes, take, to);
+}
+
+static bool restored(const struct field *f, struct reading *to)
+{
+	return f->number == 1 ? to_int(f, &to->r.pid) : true;
+}
+
+static bool notified(const struct field *f, struct reading *to)
+{
+	switch (f->number) {
+	case 1:
+		return to_text(f, to->r.script, sizeof(to->r.script));
+	case 2:
+		return to_int(f, &to->r.pid);
+	default:
+		return true;
+	}
+}
+
+static bool version(const struct field *f, struct reading *to)
+{
+	static const int parts[] = {[1] = 0, [2] = 1, [4] = 2};
+
+	if (f->number != 1 && f->number != 2 && f->number != 4)
+		return true;
+	int *part = &to->version[parts[f->number]];
+	return to_int(f, part) && *part >= 0 && *part <= VERSION_PART_MAX;
+}
+
+static bool answered(const struct field *f, struct reading *to)
+{
+	switch (f->number) {
+	case 1:
+		return to_int(f, &to->type);
+	case 2:
+		return to_bool(f, &to->r.success);
+	case 4:
+		return inner(f, restored, to);
+	case 5:
+		return inner(f, notified, to);
+	case 7:
+		return to_int(f, &to->r.error);
+	case 9:
+		return to_text(f, to->r.message, sizeof(to->r.message));
+	case 10:
+		return inner(f, version, to);
+	default:
+		return true;
+	}
 }
 
 bool rt_wire_answer(const void *data, size_t n, struct rt_criu_answer *ret)
 {
-	struct rt_criu_answer r = {0};
-	struct in in = {data, (const unsigned char *)data + n};
-	struct field f;
+	struct reading to = {0};
+	const int *v = to.version;
 
-	while (in.p < in.end) {
-		if (!get_field(&in, &f))
-			return false;
-		if (f.number == 1)
-			r.type = (unsigned)f.num;
-		else if (f.number == 2)
-			r.success = f.num != 0;
-		else if (f.number == 7)
-			r.error = (int)f.num;
-		else if (f.number == 9)
-			copy_text(&f, r.message, sizeof(r.message));
-		else if (f.kind == KIND_BYTES && !get_inner(&f, &r))
-			return false;
-	}
-	if (!r.type)
+	if (!message((struct in){data, (const unsigned char *)data + n}, answered, &to) ||
+	    to.type <= 0)
 		return false;
-	*ret = r;
+	to.r.type = (unsigned)to.type;
+	to.r.version = (unsigned)(v[0] * 10000 + v[1] * 100 + v[2]);
+	*ret = to.r;
 	return true;
 }

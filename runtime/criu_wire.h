@@ -6,7 +6,8 @@
  *
  * Invariants
  *  1. A message that came is checked against its length at every step: a field that reaches past
- *     the end, or of a kind that isn't known, makes the whole message invalid.
+ *     the end, of a kind that isn't known or isn't its own, or whose number doesn't fit, makes the
+ *     whole message invalid. Fields that we have no use for are skipped, whatever they hold.
  */
 #ifndef RF_RUNTIME_CRIU_WIRE_H
 #define RF_RUNTIME_CRIU_WIRE_H
