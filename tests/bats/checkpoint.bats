@@ -1,25 +1,9 @@
 #!/usr/bin/env bats
 # checkpoint and restore: a container is written down by CRIU and goes on from there.
-#
-# CRIU comes from scripts/criu.sh where the system's own can't run on this kernel. What needs it
-# skips with CRIU's words when neither can.
 load helpers
+load criu
 
-setup_file() {
-	local top own
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	export CRIU_PATH=$PATH CRIU_TROUBLE=
-	criu check >/dev/null 2>&1 || {
-		own=$("$top/scripts/criu.sh" 2>&1) || CRIU_TROUBLE="no criu: ${own##*$'\n'}"
-		[ -n "$CRIU_TROUBLE" ] || CRIU_PATH=${own%/*}:$PATH
-	}
-	[ -n "$CRIU_TROUBLE" ] || own=$(PATH=$CRIU_PATH criu check 2>&1) || CRIU_TROUBLE="criu check: ${own##*$'\n'}"
-}
-
-need_criu() {
-	[ -z "$CRIU_TROUBLE" ] || skip "$CRIU_TROUBLE"
-	PATH=$CRIU_PATH
-}
+setup_file() { criu_up; }
 
 # A counter in a file of the root file system: it shows that a process goes on, not begins anew.
 counter() {
@@ -221,4 +205,172 @@ counting() { create && start && until_true counted_past 3; }
 	run rf restore --help
 	ok
 	has --console-socket
+}
+
+# --- terminals ---
+
+# A receiver on $T/console, its words in $T/tty, what it types from descriptor 9.
+receiver() {
+	need_helper recvtty
+	rm -f "$T/console"
+	[ -p "$T/in" ] || mkfifo "$T/in"
+	"$helpers/recvtty" "$T/console" <"$T/in" >"$T/tty" 2>&1 3>&- &
+	exec 9>"$T/in"
+	until_true test -S "$T/console"
+}
+
+@test "a terminal comes back by the console socket, with the same program behind it" {
+	need_criu
+	receiver
+	counter
+	cfg '.process.terminal = true'
+	sh_args 'echo up; while read l; do echo "got $l"; done'
+	create --console-socket "$T/console" 9>&-
+	start 9>&-
+	until_true grep -q up "$T/tty"
+	dump 9>&-
+	exec 9>&-
+	receiver
+	back --console-socket "$T/console" 9>&-
+	until_true grep -q received "$T/tty"
+	echo again >&9
+	until_true grep -q "got again" "$T/tty"
+	run rf exec "$id" readlink /proc/1/fd/0 </dev/null 9>&-
+	has /dev/pts/
+	down
+	exec 9>&-
+}
+
+@test "a terminal without a console socket, or with one that nobody listens on, is refused" {
+	need_criu
+	receiver
+	counter
+	cfg '.process.terminal = true'
+	sh_args 'echo up; while read l; do echo "got $l"; done'
+	create --console-socket "$T/console" 9>&-
+	start 9>&-
+	until_true grep -q up "$T/tty"
+	dump 9>&-
+	exec 9>&-
+	run back
+	refused
+	run back --console-socket "$T/nobody"
+	refused "$T/nobody"
+}
+
+# --- images before images ---
+
+@test "--pre-dump, then --parent-path: the last one leaves out what didn't change" {
+	need_criu
+	need_criu_feature mem_dirty_track
+	counter
+	counting
+	rf checkpoint --pre-dump --image-path "$T/pre" --work-path "$T/work" "$id" </dev/null 3>&-
+	is_status running
+	[ -e "$T/pre/inventory.img" ]
+	[ ! -e "$T/pre/core-1.img" ]
+	dump --parent-path ../pre
+	nothing_left
+	[ "$(readlink "$T/img/parent")" = ../pre ]
+	[ "$(stat -c %s "$T/img/pages-1.img")" -lt "$(stat -c %s "$T/pre/pages-1.img")" ]
+	n=$(count)
+	back
+	until_true counted_past "$n"
+	down
+}
+
+# --- namespaces ---
+
+@test "a network namespace joined by path is joined again" {
+	need_criu
+	counter
+	: >"$T/netns"
+	unshare --net="$T/netns" true
+	cfg --arg p "$T/netns" '.linux.namespaces += [{type: "network", path: $p}]'
+	counting
+	dump
+	back
+	n=$(count)
+	until_true counted_past "$n"
+	[ "$(stat -Lc %i "/proc/$(pid)/ns/net")" = "$(stat -Lc %i "$T/netns")" ]
+	down
+	umount "$T/netns"
+}
+
+@test "a user namespace" {
+	need_criu
+	counter
+	cfg '.linux.namespaces += [{type: "user"}]
+		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+		| .linux.gidMappings = [{containerID: 0, hostID: 200000, size: 65536}]'
+	chmod 755 "$T" "$b"
+	chown -R 100000:200000 "$b/rootfs"
+	counting
+	dump
+	n=$(count)
+	back
+	until_true counted_past "$n"
+	[ "$(awk '/^Uid/ { print $2 }' "/proc/$(pid)/status")" = 100000 ]
+	down
+}
+
+@test "--empty-ns network: an own network namespace comes back, empty" {
+	need_criu
+	counter
+	cfg '.linux.namespaces += [{type: "network"}]'
+	counting
+	dump --empty-ns network
+	n=$(count)
+	back --empty-ns network
+	until_true counted_past "$n"
+	[ "$(stat -Lc %i "/proc/$(pid)/ns/net")" != "$(stat -Lc %i /proc/self/ns/net)" ]
+	down
+}
+
+# --- control groups ---
+
+@test "--manage-cgroups-mode ignore: it comes back into its group" {
+	need_criu
+	need_controller pids
+	counter
+	cfg '.linux.resources.pids.limit = 77'
+	counting
+	dump --manage-cgroups-mode ignore
+	n=$(count)
+	back --manage-cgroups-mode ignore
+	until_true counted_past "$n"
+	run cat "/proc/$(pid)/cgroup"
+	has "$id"
+	run cg_file pids pids.max pids.max
+	is 77
+	down
+}
+
+# The group is made from config.json before CRIU looks.
+@test "--manage-cgroups-mode strict: a restore is refused where there are groups, and leaves nothing" {
+	need_criu
+	counter
+	counting
+	dump --manage-cgroups-mode strict
+	run back --manage-cgroups-mode strict
+	refused "existing cgroups"
+	back
+	n=$(count)
+	until_true counted_past "$n"
+	down
+}
+
+@test "without control groups" {
+	need_criu
+	counter
+	rf --cgroup-manager=disabled create -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&-
+	start
+	until_true counted_past 3
+	rf --cgroup-manager=disabled checkpoint --image-path "$T/img" --work-path "$T/work" "$id" </dev/null 3>&-
+	n=$(count)
+	rf --cgroup-manager=disabled restore -d -b "$b" --image-path "$T/img" --work-path "$T/work" "$id" </dev/null >"$T/out" 2>&1 3>&-
+	until_true counted_past "$n"
+	run cat "/proc/$(pid)/cgroup"
+	hasnt "$id"
+	down
 }
