@@ -185,6 +185,8 @@ int be_shared_checkpoint(struct rt_container *c, const struct rt_criu *how, stru
 	int rc = rt_load_spec(c, e);
 
 	if (rc == 0)
+		rc = rt_criu_accept(c, e);
+	if (rc == 0)
 		rc = rt_criu_check(e);
 	if (rc == 0 && c->doc.cgroup)
 		rc = rt_load_group(c, e);

@@ -56,6 +56,8 @@ int rt_criu_pass(struct rt_criu_call *call, int fd, struct err *e);
 
 /* Refuses bad words of the command line. */
 int rt_criu_check_words(const struct rt_criu *how, struct err *e);
+/* Refuses a container that couldn't come back. */
+int rt_criu_accept(const struct rt_container *c, struct err *e);
 /* Opens image and work directory (the former made when missing, if make) and writes the options
  * that don't depend on the direction. */
 int rt_criu_begin(struct rt_criu_call *call, struct rt_container *c, const struct rt_criu *how,

@@ -122,6 +122,18 @@ int rt_criu_check_words(const struct rt_criu *how, struct err *e)
 	return words(how, &ignored, e);
 }
 
+/* Its images can be written and not be restored: CRIU reads them, and mounts what shows the host's
+ * namespaces, as root of the new user namespace, and doesn't find the peers of binds of the host's
+ * devices. A dump would be the end of the container. */
+int rt_criu_accept(const struct rt_container *c, struct err *e)
+{
+	if (spec_find_ns(c->spec, SPEC_NS_USER))
+		return err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, "/linux/namespaces",
+			       "checkpoint and restore of a container with a user namespace aren't "
+			       "supported");
+	return 0;
+}
+
 /* Its parents must be there, as with mkdir(1). */
 static int open_dir(struct rt_container *c, const char *path, bool make, const char *what,
 		    struct rt_criu_dir *ret, struct err *e)

@@ -281,7 +281,9 @@ int be_shared_restore(struct rt_container *c, const struct rt_create *create,
 	pid_t pid = 0;
 
 	r.call.arg = &r;
-	int rc = rt_criu_check(e);
+	int rc = rt_criu_accept(c, e);
+	if (rc >= 0)
+		rc = rt_criu_check(e);
 	if (rc >= 0)
 		rc = prepare(&r, create, e);
 	if (rc >= 0)

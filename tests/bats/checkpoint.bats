@@ -297,8 +297,8 @@ receiver() {
 	umount "$T/netns"
 }
 
-@test "a user namespace" {
-	need_criu
+# Images of such a one are written easily, and then nothing brings it back.
+@test "a user namespace is refused before the container is lost" {
 	counter
 	cfg '.linux.namespaces += [{type: "user"}]
 		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
@@ -306,11 +306,55 @@ receiver() {
 	chmod 755 "$T" "$b"
 	chown -R 100000:200000 "$b/rootfs"
 	counting
+	run dump
+	exit_is 1
+	has "user namespace aren't supported"
+	is_status running
+	down
+	mkdir "$T/img"
+	run back
+	refused "user namespace aren't supported"
+}
+
+@test "other namespaces joined by path are joined again" {
+	need_criu
+	counter
+	: >"$T/uts"
+	: >"$T/ipc"
+	unshare --uts="$T/uts" --ipc="$T/ipc" hostname joined
+	cfg --arg d "$T" 'del(.hostname) | .linux.namespaces |= (map(select(.type != "uts" and .type != "ipc"))
+		+ [{type: "uts", path: ($d + "/uts")}, {type: "ipc", path: ($d + "/ipc")}])'
+	counting
 	dump
-	n=$(count)
 	back
+	n=$(count)
 	until_true counted_past "$n"
-	[ "$(awk '/^Uid/ { print $2 }' "/proc/$(pid)/status")" = 100000 ]
+	for ns in uts ipc; do
+		[ "$(stat -Lc %i "/proc/$(pid)/ns/$ns")" = "$(stat -Lc %i "$T/$ns")" ]
+	done
+	run rf exec "$id" hostname </dev/null
+	is joined
+	down
+	umount "$T/uts" "$T/ipc"
+}
+
+@test "--tcp-established: a connection is refused without it, and goes on with it" {
+	need_criu
+	counter
+	cfg '.linux.namespaces += [{type: "network"}]'
+	sh_args 'ifconfig lo 127.0.0.1 up; nc -l -p 7 -s 127.0.0.1 >/tmp/n & i=0
+		while ! grep -q :0007 /proc/net/tcp; do usleep 10000; done
+		while :; do i=$((i + 1)); echo $i; usleep 20000; done | nc 127.0.0.1 7'
+	count() { tail -n 1 "$b/rootfs/tmp/n"; }
+	counting
+	run dump
+	exit_is 1
+	has tcp-established
+	is_status running
+	dump --tcp-established
+	n=$(count)
+	back --tcp-established
+	until_true counted_past "$n"
 	down
 }
 
@@ -373,4 +417,44 @@ receiver() {
 	run cat "/proc/$(pid)/cgroup"
 	hasnt "$id"
 	down
+}
+
+# --- a criu that isn't one ---
+
+# criu_that_says LINE…: each a message (in printf's escapes) that answers one of ours.
+criu_that_says() {
+	need python3
+	mkdir -p "$T/bin"
+	printf '%s\n' "$@" >"$T/answers"
+	cat >"$T/bin/criu" <<-P
+		#!/usr/bin/env python3
+		import socket, sys
+		s = socket.socket(fileno=int(sys.argv[2]))
+		asked = s.recv(65536)
+		if asked == b"\x08\x0a":
+		    s.send(b"\x08\x0a\x10\x01\x52\x04\x08\x04\x10\x01")
+		    sys.exit()
+		for line in open("$T/answers"):
+		    s.send(line.rstrip("\n").encode().decode("unicode_escape").encode("latin1"))
+	P
+	chmod +x "$T/bin/criu"
+}
+
+@test "a criu that answers nonsense, or to something else, changes nothing" {
+	counter
+	counting
+	for says in '\x08\x01\x10' '\x08\x02\x10\x01\x22\x02\x08\x01' '\x08\x01\x10\x01\x4a\xff\xff\xff\x7fx' '\x08\x01\x10\x00\x4a\x03why'; do
+		criu_that_says "$says"
+		run env PATH="$T/bin:$PATH" "$RINGFENCE" --root "$T/state" checkpoint --image-path "$T/img" "$id"
+		exit_is 1
+		has criu
+		[ "${#lines[@]}" = 1 ]
+		is_status running
+	done
+	has "could not dump it: why"
+	down
+	# A restored process of no number is none.
+	criu_that_says '\x08\x02\x10\x01\x22\x02\x08\x00'
+	run env PATH="$T/bin:$PATH" "$RINGFENCE" --root "$T/state" restore -d -b "$b" --image-path "$T/img" "$id" </dev/null
+	refused "not with what it was asked for"
 }
