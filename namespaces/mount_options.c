@@ -160,6 +160,21 @@ static void apply_word(struct ns_mount_opts *o, size_t i)
 	}
 }
 
+/* "sync,async" is neither: of a file system's words too the later one stands. */
+static void take_back(struct ns_mount_opts *o, const char *word)
+{
+	const char *undone = str_eq(word, "async")         ? "sync"
+			     : strncmp(word, "no", 2) == 0 ? word + 2
+							   : NULL;
+	size_t kept = 0;
+
+	for (size_t i = 0; undone && i < o->n_fs; i++)
+		if (!str_eq(o->fs[i], undone))
+			o->fs[kept++] = o->fs[i];
+	if (undone)
+		o->n_fs = kept;
+}
+
 int ns_mount_opts_parse(struct arena *a, const struct spec_mount *m, const char *pointer,
 			struct ns_mount_opts *ret_opts, struct err *e)
 {
@@ -177,6 +192,8 @@ int ns_mount_opts_parse(struct arena *a, const struct spec_mount *m, const char 
 			i++;
 		if (i < COUNT)
 			apply_word(&o, i);
+		if (i < COUNT && options[i].kind == OPT_VOID)
+			take_back(&o, word);
 		if (i == COUNT || options[i].kind == OPT_FS)
 			o.fs[o.n_fs++] = word;
 	}

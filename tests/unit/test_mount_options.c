@@ -215,6 +215,14 @@ static void test_file_system_words(void **state)
 	assert_string_equal(o.fs[3], "RO");
 	assert_string_equal(o.fs[4], " ro");
 	assert_int_equal(o.attr_set, MOUNT_ATTR_NOSUID);
+	/* The later word stands; a bind that takes them back asks for nothing. */
+	assert_int_equal(parse(&a, "tmpfs", "sync,size=1k,lazytime,async,nolazytime", &o, &e), 0);
+	assert_int_equal(o.n_fs, 1);
+	assert_string_equal(o.fs[0], "size=1k");
+	assert_int_equal(parse(&a, "tmpfs", "async,sync", &o, &e), 0);
+	assert_int_equal(o.n_fs, 1);
+	assert_int_equal(parse(&a, "bind", "sync,async", &o, &e), 0);
+	assert_int_equal(o.n_fs, 0);
 }
 
 static void test_refused(void **state)
