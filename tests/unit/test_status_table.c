@@ -20,9 +20,10 @@
 
 /* Rows: events; columns: creating created running paused stopped. */
 static const char *const expected[RT_EVENTS] = {
-	[RT_EV_START] = "-+---", [RT_EV_EXEC] = "-++--",   [RT_EV_KILL] = "-+++-",
-	[RT_EV_PAUSE] = "-++--", [RT_EV_RESUME] = "---+-", [RT_EV_UPDATE] = "-+++-",
-	[RT_EV_PIDS] = "-++++",  [RT_EV_STATS] = "-+++-",  [RT_EV_DELETE] = "----+",
+	[RT_EV_START] = "-+---",      [RT_EV_EXEC] = "-++--",   [RT_EV_KILL] = "-+++-",
+	[RT_EV_PAUSE] = "-++--",      [RT_EV_RESUME] = "---+-", [RT_EV_UPDATE] = "-+++-",
+	[RT_EV_CHECKPOINT] = "--++-", [RT_EV_PIDS] = "-++++",   [RT_EV_STATS] = "-+++-",
+	[RT_EV_DELETE] = "----+",
 };
 
 static void whole_table(void **state)
