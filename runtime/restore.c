@@ -66,7 +66,9 @@ static int born(struct rt_container *c, pid_t pid, struct err *e)
 	c->proc.pidfd = take_fd(&fd);
 	c->proc.child = true;
 	snprintf(record, sizeof(record), "pid %d %llu", (int)pid, (unsigned long long)c->doc.ticks);
-	return note(c, record, e);
+	rc = note(c, record, e);
+	/* What it forks from here on is there too. */
+	return rc < 0 ? rc : be_shared_join_resctrl(c, pid, e);
 }
 
 static int hooks(struct rt_container *c, struct err *e)
@@ -252,7 +254,7 @@ static int prepare(struct restore *r, const struct rt_create *create, struct err
 	if (rc >= 0 && c->group && c->group->unit)
 		return err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, NULL,
 			       "restore into a systemd scope isn't supported yet");
-	r->cg = (struct cg_run){.group = c->group};
+	r->cg = (struct cg_run){.group = c->group, .note = note, .note_arg = c};
 	r->env = (struct plan_env){.room = {[PLAN_CG] = &r->cg}, .journal = note, .journal_arg = c};
 	if (rc >= 0)
 		rc = be_shared_console(create->console_socket, &r->console_fd, e);

@@ -34,6 +34,16 @@ int be_shared_resctrl(struct rt_container *c, struct cg_resctrl *ret, struct err
 		      : cg_resctrl_init(c->arena, root, c->id, &c->spec->linux_.intel_rdt, ret, e);
 }
 
+int be_shared_join_resctrl(struct rt_container *c, pid_t pid, struct err *e)
+{
+	struct cg_resctrl r;
+
+	if (!c->spec->linux_.intel_rdt.set)
+		return 0;
+	int rc = be_shared_resctrl(c, &r, e);
+	return rc < 0 ? rc : cg_resctrl_attach(&r, pid, e);
+}
+
 static int accept_resctrl(struct rt_container *c, struct err *e)
 {
 	struct cg_resctrl r;

@@ -15,6 +15,8 @@ int be_shared_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret
 /* What linux.intelRdt, which the spec has, means on this host. ERR_UNSUPPORTED without resctrl. */
 struct cg_resctrl;
 int be_shared_resctrl(struct rt_container *c, struct cg_resctrl *ret, struct err *e);
+/* Puts a process into the class of service that stands; without intelRdt it does nothing. */
+int be_shared_join_resctrl(struct rt_container *c, pid_t pid, struct err *e);
 /* Where compiled filters are kept, or NULL. */
 const char *be_shared_cache(struct rt_container *c);
 /* Connected when asked for: *ret_fd is -1 otherwise. */

@@ -1,6 +1,5 @@
 /* runtime/shared_exec.c: one more process in a shared-kernel container. It needs no journal: what
  * it leaves behind is in the container's group or its pid namespace. */
-#include "cgroups/resctrl.h"
 #include "common/sync.h"
 #include "runtime/shared.h"
 
@@ -17,16 +16,11 @@ struct joiner {
 
 static int attach(struct joiner *j, struct err *e)
 {
-	struct cg_resctrl r;
-
 	if (!j->x.wait_go)
 		return 0;
 	int rc = j->c->group ? cg_attach(j->c->group, j->child.pid, j->subs, e) : 0;
-	if (rc >= 0 && j->c->spec->linux_.intel_rdt.set) {
-		rc = be_shared_resctrl(j->c, &r, e);
-		if (rc >= 0)
-			rc = cg_resctrl_attach(&r, j->child.pid, e);
-	}
+	if (rc >= 0)
+		rc = be_shared_join_resctrl(j->c, j->child.pid, e);
 	return rc < 0 ? rc : sync_send(j->child.sync, SYNC_GO, 0, -1, e);
 }
 
