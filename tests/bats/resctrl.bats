@@ -147,3 +147,19 @@ as_before() { [ "$(tree)" = "$before" ] || { tree; return 1; }; }
 	has "$R/$id/mon_groups/$id"
 	as_before
 }
+
+@test "a restored container is in its class again" {
+	only_ours
+	criu check >/dev/null 2>&1 || PATH=$(dirname "$("$top/scripts/criu.sh" 2>/dev/null)"):$PATH
+	criu check >/dev/null 2>&1 || skip "no criu that works here"
+	played
+	rdt '{"closID":"gold"}'
+	cfg '.process.rlimits = [] | .linux.namespaces |= map(select(.type != "network"))'
+	up
+	rf checkpoint --image-path "$T/img" "$id" </dev/null 3>&-
+	: >"$R/gold/tasks"
+	rf restore -d -b "$b" --image-path "$T/img" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }
+	[ "$(head -n 1 "$R/gold/tasks")" = "$(pid)" ]
+	down
+	as_before
+}
