@@ -342,16 +342,22 @@ receiver() {
 	need_criu
 	counter
 	cfg '.linux.namespaces += [{type: "network"}]'
-	sh_args 'ifconfig lo 127.0.0.1 up; nc -l -p 7 -s 127.0.0.1 >/tmp/n & i=0
-		while ! grep -q :0007 /proc/net/tcp; do usleep 10000; done
-		while :; do i=$((i + 1)); echo $i; usleep 20000; done | nc 127.0.0.1 7'
+	sh_args 'sleep 1000 | nc -l -p 7000 >/tmp/n & i=0
+		while ! grep -q :1B58 /proc/net/tcp*; do usleep 10000; done
+		while :; do i=$((i + 1)); echo $i; usleep 20000; done | nc 127.0.0.1 7000'
 	count() { tail -n 1 "$b/rootfs/tmp/n"; }
-	counting
+	create
+	nsenter --net="/proc/$(pid)/ns/net" ip link set lo up
+	start
+	until_true counted_past 3
 	run dump
 	exit_is 1
 	has tcp-established
 	is_status running
-	dump --tcp-established
+	run dump --tcp-established
+	# Linux 6.16 took SO_PASSCRED away from sockets of the internet, and CRIU 4.1 asks for it.
+	[[ $output != *"Can't get 1:16 opt"* ]] || { down && skip "$output"; }
+	ok
 	n=$(count)
 	back --tcp-established
 	until_true counted_past "$n"
@@ -375,9 +381,7 @@ receiver() {
 
 @test "--manage-cgroups-mode ignore: it comes back into its group" {
 	need_criu
-	need_controller pids
 	counter
-	cfg '.linux.resources.pids.limit = 77'
 	counting
 	dump --manage-cgroups-mode ignore
 	n=$(count)
@@ -385,8 +389,6 @@ receiver() {
 	until_true counted_past "$n"
 	run cat "/proc/$(pid)/cgroup"
 	has "$id"
-	run cg_file pids pids.max pids.max
-	is 77
 	down
 }
 
