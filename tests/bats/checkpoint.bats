@@ -253,9 +253,30 @@ receiver() {
 	dump 9>&-
 	exec 9>&-
 	run back
-	refused
+	refused console
 	run back --console-socket "$T/nobody"
 	refused "$T/nobody"
+}
+
+@test "in the foreground a terminal is the caller's own" {
+	need_criu
+	need script
+	receiver
+	counter
+	cfg '.process.terminal = true'
+	sh_args 'echo up; while [ ! -e /tmp/go ]; do usleep 20000; done; tty; echo ended; exit 7'
+	create --console-socket "$T/console" 9>&-
+	start 9>&-
+	until_true grep -q up "$T/tty"
+	dump 9>&-
+	exec 9>&-
+	touch "$b/rootfs/tmp/go"
+	run script -qec "$(printf '%q ' "$RINGFENCE" --root "$T/state" restore -b "$b" --image-path "$T/img" --work-path "$T/work" "$id")" \
+		/dev/null </dev/null 3>&-
+	exit_is 7
+	has /dev/
+	has ended
+	nothing_left
 }
 
 # --- images before images ---
