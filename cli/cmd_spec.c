@@ -52,7 +52,8 @@ int cmd_version(struct cli *c, struct err *e)
 
 	(void)c;
 	(void)e;
-	printf("ringfence version " RF_VERSION "\ncommit: " RF_COMMIT "\nspec: " SPEC_VERSION "\nlibseccomp: %u.%u.%u\n",
+	printf("ringfence version " RF_VERSION "\ncommit: " RF_COMMIT "\nspec: " SPEC_VERSION
+	       "\nlibseccomp: %u.%u.%u\n",
 	       v->major, v->minor, v->micro);
 	return 0;
 }

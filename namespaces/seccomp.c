@@ -103,8 +103,8 @@ static int action_value(const char *word, const struct opt_u64 *errno_ret, uint3
 	uint32_t code = errno_ret->set ? (uint32_t)errno_ret->v : EPERM;
 
 	if (!w)
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, pointer,
-			       "the action %s is unknown", word);
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, pointer, "the action %s is unknown",
+			       word);
 	*ret_value = w->value;
 	if (w->value == SCMP_ACT_ERRNO(0))
 		*ret_value = SCMP_ACT_ERRNO(code);

@@ -28,8 +28,8 @@ struct be_ops {
 	 * *ret_master the pty master or -1. */
 	int (*exec)(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid,
 		    int *ret_pidfd, int *ret_master, struct err *e);
-	/* Writes a running or paused container down; whether it goes on afterwards is `how`'s. NULL:
-	 * it can't. */
+	/* Writes a running or paused container down; whether it goes on afterwards is `how`'s.
+	 * NULL: it can't. */
 	int (*checkpoint)(struct rt_container *c, const struct rt_criu *how, struct err *e);
 	/* In the place of create and start. */
 	int (*restore)(struct rt_container *c, const struct rt_create *create,

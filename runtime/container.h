@@ -172,8 +172,8 @@ int rt_ns_pids(const struct rt_container *c, pid_t **ret_pids, size_t *ret_n, st
 /* Returns 1, or 0 when the container has no pid namespace of its own. */
 int rt_ns_signal(const struct rt_container *c, int sig, struct err *e);
 
-/* run.c: the rest of a foreground `run` or `restore`: waits, deletes unless `keep`. Returns the exit
- * code. signals: from rt_signals_hold; notify: as in struct rt_foreground. */
+/* run.c: the rest of a foreground `run` or `restore`: waits, deletes unless `keep`. Returns the
+ * exit code. signals: from rt_signals_hold; notify: as in struct rt_foreground. */
 int rt_wait_and_delete(struct rt_container *c, bool keep, int signals, int notify, struct err *e);
 /* Orphans of a container without a pid namespace of its own come to us. */
 int rt_adopt_orphans(const struct spec *s, struct err *e);

@@ -155,8 +155,8 @@ static int check_launch(struct rt_container *c, const struct rt_create *how, str
 			       "is required to create a container");
 	rt_warn_caps(c, &c->spec->process);
 	int rc = rt_check_console(c->spec->process.terminal,
-				  !(c->one_shot || c->restore) || how->detach,
-				  how->console_socket, e);
+				  !(c->one_shot || c->restore) || how->detach, how->console_socket,
+				  e);
 	if (rc == 0)
 		rc = name_pid_file(c, how->pid_file, e);
 	if (rc == 0)
