@@ -132,6 +132,8 @@ static int bind_hierarchy(const char *mountpoint, const char *own, int dir, stru
 	return link_words(name, dir, e);
 }
 
+/* On a hybrid host the v2 tree stays outside: systemd in a container would take it for its own, and
+ * not find there what /proc/1/cgroup names. */
 static int bind_all(struct ns_child_ctx *c, int dir, struct err *e)
 {
 	auto_str text = NULL;
@@ -142,7 +144,7 @@ static int bind_all(struct ns_child_ctx *c, int dir, struct err *e)
 	     line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
 		const char *rest = strstr(line, " - ");
 		const char *end = strchr(line, '\n');
-		if (!rest || (end && rest > end) || !str_starts(rest + 3, "cgroup"))
+		if (!rest || (end && rest > end) || !str_starts(rest + 3, "cgroup "))
 			continue;
 		if (!mountinfo_field(line, 4, point, sizeof(point)) ||
 		    !str_starts(point, CGROUP_DIR "/"))

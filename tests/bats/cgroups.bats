@@ -166,3 +166,12 @@ load helpers
 	go
 	[ "$status" -ne 0 ]
 }
+
+@test "a hybrid host's v2 tree stays outside" {
+	[ "$RF_VIEW" = hybrid ] && [ -d /sys/fs/cgroup/unified ] || skip "the $RF_VIEW view has no v2 tree beside v1"
+	sh_args 'ls /sys/fs/cgroup'
+	go
+	ok
+	has memory
+	hasnt unified
+}

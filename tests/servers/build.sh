@@ -24,7 +24,7 @@ servers)
 	include=postgresql-15,nginx-light,redis-server,redis-tools,wrk,busybox-static
 	lean+=(--dpkgopt='path-exclude=/usr/lib/*/perl/*')
 	;;
-packages) include=gcc,libc6-dev,make,debhelper,dpkg-dev,fakeroot ;;
+packages) include=build-essential,debhelper,fakeroot ;;
 init) include=systemd,systemd-sysv,dbus ;;
 *)
 	echo "servers: no root is called $kind (there are: servers packages init)" >&2
