@@ -54,6 +54,7 @@ _Noreturn void ns_child_main(struct ns_launch *l, int sync);
 /* rootfs.c, mount.c, device.c, mask.c, sysctl.c: steps of BUILD and ROOT --------------------- */
 int ns_plan_root(struct plan *p, const struct spec *s, const char *rootfs, struct err *e);
 /* Last of ROOT: read-only, propagation. */
+int ns_plan_cwd(struct plan *p, const struct spec *s, struct err *e);
 int ns_plan_root_end(struct plan *p, const struct spec *s, struct err *e);
 int ns_plan_mounts(struct plan *p, const struct spec *s, const char *bundle, struct err *e);
 int ns_plan_devices(struct plan *p, const struct spec *s, struct err *e);

@@ -50,6 +50,8 @@ int ns_plan(struct plan *p, const struct spec *s, const char *rootfs, const char
 	if (rc >= 0)
 		rc = ns_plan_masks(p, s, e);
 	if (rc >= 0)
+		rc = ns_plan_cwd(p, s, e);
+	if (rc >= 0)
 		rc = ns_plan_root_end(p, s, e);
 	if (rc >= 0)
 		rc = ns_plan_process(p, s, e);

@@ -17,6 +17,7 @@
 
 #include "common/fd.h"
 #include "common/file.h"
+#include "common/path.h"
 #include "common/str.h"
 #include "common/sys.h"
 
@@ -199,6 +200,32 @@ static int finish_root(const struct plan_step *s, void *ctx, struct err *e)
 			  sizeof(prop)) < 0)
 		return err_sys(e, errno, "/linux/rootfsPropagation", "making the root %s", word);
 	return 0;
+}
+
+/* Made where it's missing, as runc and crun do: engines hand workingDir on as it was written. A
+ * folder that only its owner may enter is for the process to try. */
+static int make_cwd(const struct plan_step *s, void *ctx, struct err *e)
+{
+	struct ns_child_ctx *c = ctx;
+	struct err why;
+	auto_fd dir = path_make_dir(c->root, s->detail, 0755, &why);
+
+	if (dir >= 0 || dir == -EACCES || dir == -EPERM)
+		return 0;
+	*e = why;
+	return err_wrap(e, dir, "making the working directory");
+}
+
+int ns_plan_cwd(struct plan *p, const struct spec *s, struct err *e)
+{
+	struct plan_step step = {.stage = PLAN_ROOT,
+				 .room = PLAN_NS,
+				 .what = "make",
+				 .pointer = "/process/cwd",
+				 .detail = s->process.cwd,
+				 .run = make_cwd};
+
+	return s->has_process && !str_eq(s->process.cwd, "/") ? plan_add(p, &step, e) : 0;
 }
 
 int ns_plan_root_end(struct plan *p, const struct spec *s, struct err *e)

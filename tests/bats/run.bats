@@ -40,11 +40,16 @@ load helpers
 	has "b c /tmp"
 }
 
-@test "a missing working directory is made or refused, never the host's" {
-	cfg '.process.cwd = "/none/such"'
-	sh_args 'echo "in $(readlink /proc/self/cwd)"'
-	go
-	[ "$status" -ne 0 ] || has "in /none/such"
+@test "a missing working directory is made, in a read-only root too" {
+	for readonly in false true; do
+		cfg --argjson r $readonly '.process.cwd = "/none/such" | .root.readonly = $r'
+		sh_args 'echo "in $(readlink /proc/self/cwd)"'
+		go
+		ok
+		has "in /none/such"
+		[ "$(stat -c %a "$b/rootfs/none/such")" = 755 ]
+		rm -r "$b/rootfs/none"
+	done
 }
 
 @test "nothing is left after run" {

@@ -69,7 +69,7 @@ extra_setup() { args sleep 1000 && cfg '.ociVersion = "1.0.2-dev"'; }
 @test "run: console socket without -d" { cfg '.process.terminal = true'; like runc none 'rt run --console-socket $T/s -b $b $id'; }
 @test "run: environment" { cfg '.process.env += ["A=b", "A=c", "HOME=/x"]'; args env; like runc none 'rt run -b $b $id | sort'; }
 @test "run: no HOME" { args env; like runc none 'rt run -b $b $id | sort'; }
-@test "run: unknown cwd is made" { cfg '.root.readonly = false | .process.cwd = "/new/dir"'; sh_args 'pwd'; like runc none 'rt run -b $b $id'; }
+@test "run: unknown cwd is made" { cfg '.root.readonly = false | .process.cwd = "/new/dir"'; sh_args 'pwd'; like runc none 'rt run -b $b $id; rc=$?; rm -r $b/rootfs/new; (exit $rc)'; }
 @test "run: --detach=false" { args true; like runc none 'rt run --detach=false -b $b $id'; }
 @test "run: option after the id" { like runc none 'rt run -b $b $id -d'; }
 @test "run: two ids" { like runc none 'rt run -b $b $id more >/dev/null'; }
