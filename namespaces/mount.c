@@ -216,8 +216,9 @@ static int mount_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct 
 {
 	struct ns_mount_opts o = ms->opts;
 
-	if (ns_label_selinux())
-		o.label = ns_label_mount(c->spec->linux_.mount_label, ms->m->type, &o);
+	o.label = ns_label_mount(c->spec->linux_.mount_label, ms->m->type, &o);
+	if (o.label && !ns_label_selinux())
+		o.label = NULL;
 	o.label_type = c->spec->mount_context;
 	int tree = ns_long_words(&o)
 			   ? ns_page_mount(c->launch->bundle, ms->m->type, ms->m->source, &o, e)
