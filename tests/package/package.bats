@@ -27,7 +27,7 @@ on_path() {
 	PATH=$T/bin:$PATH
 }
 
-options_of() { rf "$1" --help | grep -oE -- '^ +(-.,)? *--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' | sort | xargs; }
+options_of() { rf "$1" --help | grep -oE -- '^ +(-.,)? *--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' | sort | paste -sd ' '; }
 
 @test "package: every file is in its place, and nowhere else" {
 	dpkg-deb --contents "$DEB" | awk '{ print $6 }' >"$T/files"
@@ -150,7 +150,7 @@ options_of() { rf "$1" --help | grep -oE -- '^ +(-.,)? *--[a-z0-9-]+' | grep -oE
 }
 
 # What bash would offer for the words after "ringfence", as one line.
-offers() { bash "$BATS_TEST_DIRNAME/complete.bash" "$R/usr/share/bash-completion/completions/ringfence" ringfence "$@" | sort | xargs; }
+offers() { bash "$BATS_TEST_DIRNAME/complete.bash" "$R/usr/share/bash-completion/completions/ringfence" ringfence "$@" | sort | paste -sd ' '; }
 offers_is() {
 	local wanted=$1 got
 	shift
@@ -161,14 +161,14 @@ offers_is() {
 @test "bash completion: verbs, options, values, files" {
 	offers_is "start state" st
 	offers_is "list" --root "$T" lis
-	offers_is "$(rf generate verbs | sort | xargs)" ""
+	offers_is "$(rf generate verbs | sort | paste -sd ' ')" ""
 	offers_is "--root --rootless" --ro
 	offers_is "microvm shared" create --isolation ""
 	offers_is "microvm" create --isolation = m
 	offers_is "json table" list -f ""
 	offers_is "json text" lint --format ""
 	offers_is "TERM" kill x T
-	offers_is "resume" help re
+	offers_is "restore resume" help re
 	offers_is "$b" create --bundle "$T/"
 	offers_is "$config" create --pid-file "$b/conf"
 	offers_is "$config" lint "$b/conf"
@@ -226,7 +226,7 @@ offers_is() {
 	up
 	while IFS='|' read -r typed wanted; do
 		got=$(HOME=$T/home fish --no-config -c "source $R/usr/share/fish/vendor_completions.d/ringfence.fish
-			complete -C 'ringfence $typed'" 3>&- | cut -f1 | sort | xargs)
+			complete -C 'ringfence $typed'" 3>&- | cut -f1 | sort | paste -sd ' ')
 		[ "$got" = "$wanted" ] || { echo "$typed: '$got' instead of '$wanted'"; return 1; }
 	done <<-END
 		st|start state
