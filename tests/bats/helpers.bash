@@ -15,6 +15,8 @@ case $RINGFENCE in
 *) RINGFENCE=$(command -v "$RINGFENCE") ;;
 esac
 export RINGFENCE
+# What script(1) gives its line to: a build server may have no such variable, and dash doesn't know what bash declares.
+export SHELL=/bin/bash
 RF_VIEW=${RF_VIEW:-hybrid}
 helpers=$top/build/helpers
 
