@@ -15,7 +15,7 @@ Q := $(if $(filter 1,$(V)),,@)
 , := ,
 
 # The rooms, from the lowest floor up (docs/design/01-house.md).
-ROOMS := common spec net cgroups namespaces microvm runtime cli
+ROOMS := common spec net cgroups namespaces microvm runtime guest cli
 LIBS := -lseccomp -lcap -lnl-route-3 -lnl-3 -lyajl_s -lcgroup -lpthread
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lint/tap.sh
 
 declare -A floor=([common]=0 [spec]=1 [net]=2 [cgroups]=2 [namespaces]=2 [microvm]=2
-	[runtime]=3 [zones]=4 [cli]=5 [guest]=5)
+	[runtime]=3 [zones]=4 [guest]=4 [cli]=5)
 declare -A prefixes=(
 	[common]="err_ fd_ file_ path_ proc_ plan_ sync_ str_ strbuf_ arena_ log_ sys_"
 	[spec]="spec_ json_"

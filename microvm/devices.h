@@ -1,0 +1,72 @@
+/* microvm/devices.h: the devices that a micro-VM can have: one make function each, one file each.
+ * What they get (descriptors) is theirs from then on, and closed by vm_device_free. All return 0 or
+ * a negative errno with *ret_device untouched.
+ */
+#ifndef RF_MICROVM_DEVICES_H
+#define RF_MICROVM_DEVICES_H
+
+#include "microvm/virtio.h"
+
+struct vm_wires { /* what every device needs */
+	struct vm_loop *loop;
+	struct vm_memory *mem;
+};
+
+/* dev_console.c: the kernel's log and early words of the agent (virtio 1.2, 5.3; one port).
+ * out: where its output goes; a slow reader loses lines, memory stays bounded. */
+int vm_console_make(const struct vm_wires *w, int out, struct vm_device **ret_device,
+		    struct err *e);
+
+/* dev_rng.c: entropy from getrandom(2) (5.4). */
+int vm_rng_make(const struct vm_wires *w, struct vm_device **ret_device, struct err *e);
+
+/* dev_vsock.c: streams (5.10) between the guest (cid 3) and unix sockets.
+ * listen: a listening SOCK_STREAM socket; each connection becomes a stream to guest port `port`,
+ * held back until the guest has connected to host port 1 (hello). hello: called on the loop's
+ * thread when it did; may be NULL. */
+struct vm_vsock_how {
+	int listen;
+	uint32_t port;
+	void (*hello)(void *arg);
+	void *arg;
+};
+int vm_vsock_make(const struct vm_wires *w, const struct vm_vsock_how *how,
+		  struct vm_device **ret_device, struct err *e);
+/* One more stream to the guest's port: the other end of `fd` (a stream socket, owned from now on).
+ * Loop's lock held. */
+int vm_vsock_connect(struct vm_device *d, int fd, struct err *e);
+
+/* dev_fs.c: virtio-fs (5.11): carries FUSE messages between the queues and `sock` (SOCK_SEQPACKET),
+ * behind which fs_serve() of microvm/fs.h works. tag: at most 36 bytes. */
+int vm_fs_make(const struct vm_wires *w, const char *tag, int sock, struct vm_device **ret_device,
+	       struct err *e);
+
+/* dev_net.c: one network card (5.1) over a tap device opened with IFF_VNET_HDR. */
+struct vm_rate {             /* 0: no limit */
+	uint64_t bytes, ops; /* a second */
+};
+struct vm_net_how {
+	int tap;
+	uint8_t mac[6];
+	uint16_t mtu; /* 0: not told */
+	struct vm_rate rx, tx;
+};
+int vm_net_make(const struct vm_wires *w, const struct vm_net_how *how,
+		struct vm_device **ret_device, struct err *e);
+
+/* dev_blk.c: one disk (5.2), raw or qcow2 (read only). */
+struct vm_blk_how {
+	int fd;
+	bool read_only, qcow2;
+	const char *serial; /* at most 20 bytes, or NULL */
+	struct vm_rate read, write;
+};
+int vm_blk_make(const struct vm_wires *w, const struct vm_blk_how *how,
+		struct vm_device **ret_device, struct err *e);
+
+/* dev_balloon.c: gives free pages back (5.5, with free page reporting). */
+int vm_balloon_make(const struct vm_wires *w, struct vm_device **ret_device, struct err *e);
+/* Asks the guest to give up `pages` pages of 4 KiB altogether. Lock held. */
+void vm_balloon_target(struct vm_device *d, uint32_t pages);
+
+#endif

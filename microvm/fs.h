@@ -1,0 +1,36 @@
+/* microvm/fs.h: the file server behind a micro-VM's virtio-fs device: FUSE (linux/fuse.h, protocol
+ * 7.31 or newer) over a SOCK_SEQPACKET socket, one message a request and one an answer.
+ *
+ * Invariants
+ *  1. The client is hostile: headers, lengths, node ids, handles and names are checked as network
+ * input.
+ *  2. Every name is one component, opened beneath an O_PATH descriptor that the server holds, never
+ * through a symbolic link or a magic one (openat2(2), RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS |
+ * RESOLVE_NO_SYMLINKS). Nothing outside a share is reachable.
+ *  3. No device node is made (mknod of c and b: EPERM), and none is opened: a device node of the
+ * share is shown as such and opened by the guest's own kernel.
+ *  4. A request runs with the caller's uid and gid (per-thread setfsuid(2)) where it makes
+ * something; set-id bits, ownership and times are kept as asked.
+ */
+#ifndef RF_MICROVM_FS_H
+#define RF_MICROVM_FS_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define VM_FS_MAX_WRITE (128u << 10) /* bytes of payload in one message */
+#define VM_FS_TAG "ringfence"
+
+struct vm_share {
+	char name[32]; /* of the entry in the file system's root: "root", "0", "1" … */
+	int fd;        /* O_PATH; a directory or a file; owned by the server once it runs */
+	bool read_only;
+};
+
+/* Answers requests until the other end closes: 0. `threads` workers (1 to 8). Single-threaded
+ * caller. */
+int vm_fs_serve(int sock, const struct vm_share *shares, size_t n, unsigned threads, struct err *e);
+
+#endif
