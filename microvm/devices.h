@@ -5,6 +5,7 @@
 #ifndef RF_MICROVM_DEVICES_H
 #define RF_MICROVM_DEVICES_H
 
+#include "microvm/rate.h"
 #include "microvm/virtio.h"
 
 struct vm_wires { /* what every device needs */
@@ -42,9 +43,6 @@ int vm_fs_make(const struct vm_wires *w, const char *tag, int sock, struct vm_de
 	       struct err *e);
 
 /* dev_net.c: one network card (5.1) over a tap device opened with IFF_VNET_HDR. */
-struct vm_rate {             /* 0: no limit */
-	uint64_t bytes, ops; /* a second */
-};
 struct vm_net_how {
 	int tap;
 	uint8_t mac[6];

@@ -36,13 +36,13 @@ struct vm_chain {
 	struct iovec out[VM_CHAIN_MAX], in[VM_CHAIN_MAX];
 };
 
-/* The three areas must lie in RAM, be aligned, and the size be a power of two ≤ max.
- * -EPROTO, and the queue is broken, when not. */
+/* The three areas must lie in RAM, be aligned, and the size be a power of two ≤ max: ready then.
+ * -EPROTO, and the queue is broken, when not. The indexes stay as they are. */
 int vm_queue_start(struct vm_queue *q);
-/* Back to nothing: size 0, not ready, not broken. */
+/* Back to nothing: size 0, not ready, not broken; mem and max stay. */
 void vm_queue_reset(struct vm_queue *q);
-/* The next chain. 1: there is one, 0: none (and with event_idx the driver is asked to notify),
- * -EPROTO: the guest broke the rules, the queue is broken. */
+/* The next chain. 1: there is one, 0: none (and with event_idx the driver is asked to notify) or
+ * the queue isn't ready, -EPROTO: the guest broke the rules, the queue is broken. */
 int vm_queue_pop(struct vm_queue *q, struct vm_chain *ret);
 /* Puts the last popped chain back, as if it had not been popped. */
 void vm_queue_unpop(struct vm_queue *q);

@@ -60,8 +60,8 @@ struct vm_device {
 	uint64_t accepted; /* feature bits that the driver chose */
 	bool started, failed;
 	struct vm_queue queues[VM_DEVICE_QUEUES];
-	/* Wires to the outside, set by whoever places the device; -1: none (then notify comes from
-	 * the register write). */
+	/* Wires to the outside, set by whoever places the device, the device's own from then on
+	 * (closed by vm_device_free); -1: none (then notify comes from the register write). */
 	int irq;                    /* eventfd behind the interrupt line */
 	int kick[VM_DEVICE_QUEUES]; /* eventfds behind QueueNotify */
 	struct vm_source kick_source[VM_DEVICE_QUEUES];
@@ -76,17 +76,19 @@ bool vm_device_has(const struct vm_device *d, unsigned feature_bit);
 void vm_device_signal(struct vm_device *d, unsigned q);
 /* Interrupt for a change of the configuration space. */
 void vm_device_config_changed(struct vm_device *d);
-/* DEVICE_NEEDS_RESET: the driver broke the rules. */
+/* DEVICE_NEEDS_RESET: the driver broke the rules. All queues are broken from now on. */
 void vm_device_fail(struct vm_device *d);
 
 /* virtio.c: for whoever places it. */
 /* One access of 1, 2, 4 or 8 bytes in the window; the lock is held. */
 void vm_mmio_read(struct vm_device *d, uint64_t offset, void *data, unsigned len);
 void vm_mmio_write(struct vm_device *d, uint64_t offset, const void *data, unsigned len);
-/* Kick eventfds into the loop. */
+/* Kick eventfds into the loop. Non-blocking ones (EFD_NONBLOCK). */
 int vm_device_wire(struct vm_device *d, struct err *e);
 void vm_device_free(struct vm_device *d);
-/* Registers and queues with the device's own part; load also kicks every queue once. */
+/* Registers and queues with the device's own part. Load comes after irq and kicks are set: it
+ * repeats an interrupt that waits to be acknowledged, and kicks every queue once. -EPROTO, and the
+ * device is as after a reset, for bytes that don't fit. Lock held, or one thread. */
 void vm_device_save(struct vm_device *d, struct strbuf *out);
 int vm_device_load(struct vm_device *d, const void *data, size_t len, struct err *e);
 

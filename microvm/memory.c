@@ -1,0 +1,98 @@
+/* microvm/memory.c: one mapping for all of the guest's RAM, and the check in front of it.
+ *
+ * Invariants
+ *  1. RAM is [0, low) and [VM_HIGH_START, VM_HIGH_START + size - low), low = min(size, VM_LOW_END).
+ *  2. No sum is formed that could wrap: lengths are compared with what is left.
+ */
+#include "microvm/memory.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* More than any guest of ours has: 46 bits are what every x86-64 processor can address. */
+#define SIZE_LIMIT (1ull << 46)
+
+int vm_memory_make(struct vm_memory *m, uint64_t size, struct err *e)
+{
+	void *base;
+
+	if (!size || size % VM_PAGE || size > SIZE_LIMIT)
+		return err_set(e, ERR_INTERNAL, EINVAL, "",
+			       "%llu bytes can't be a guest's memory: whole pages are needed",
+			       (unsigned long long)size);
+	base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		    -1, 0);
+	if (base == MAP_FAILED)
+		return err_sys(e, errno, "", "mapping %llu bytes of guest memory",
+			       (unsigned long long)size);
+	/* A core file of the monitor is not the place for a guest's secrets. */
+	madvise(base, size, MADV_DONTDUMP);
+	*m = (struct vm_memory){.base = base, .size = size};
+	return 0;
+}
+
+/* Bytes of the file to map: past its end there is SIGBUS, so there the zeroes stay. */
+static int file_part(int fd, uint64_t size, uint64_t offset, uint64_t *ret_len, struct err *e)
+{
+	struct stat st;
+	uint64_t left;
+
+	if (offset % VM_PAGE)
+		return err_set(e, ERR_INTERNAL, EINVAL, "",
+			       "the template's memory starts within a page");
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "", "looking at the template's memory");
+	left = (uint64_t)st.st_size > offset ? (uint64_t)st.st_size - offset : 0;
+	*ret_len = left < size ? left : size;
+	return 0;
+}
+
+int vm_memory_map(struct vm_memory *m, uint64_t size, int fd, uint64_t offset, struct err *e)
+{
+	struct vm_memory fresh;
+	uint64_t len = 0;
+	int rc = file_part(fd, size, offset, &len, e);
+
+	if (rc < 0)
+		return rc;
+	rc = vm_memory_make(&fresh, size, e);
+	if (rc < 0)
+		return rc;
+	if (len && mmap(fresh.base, len, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED) {
+		rc = err_sys(e, errno, "", "mapping the template's memory");
+		vm_memory_free(&fresh);
+		return rc;
+	}
+	madvise(fresh.base, size, MADV_DONTDUMP);
+	*m = fresh;
+	return 0;
+}
+
+void vm_memory_free(struct vm_memory *m)
+{
+	if (m->base)
+		munmap(m->base, m->size);
+	*m = (struct vm_memory){0};
+}
+
+static bool inside(uint64_t at, uint64_t len, uint64_t size)
+{
+	return at < size && len <= size - at;
+}
+
+void *vm_mem(const struct vm_memory *m, uint64_t gpa, uint64_t len)
+{
+	uint64_t low = m->size < VM_LOW_END ? m->size : VM_LOW_END;
+
+	if (!len)
+		return NULL;
+	if (inside(gpa, len, low))
+		return m->base + gpa;
+	if (gpa >= VM_HIGH_START && inside(gpa - VM_HIGH_START, len, m->size - low))
+		return m->base + low + (gpa - VM_HIGH_START);
+	return NULL;
+}
