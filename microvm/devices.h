@@ -22,9 +22,11 @@ int vm_console_make(const struct vm_wires *w, int out, struct vm_device **ret_de
 int vm_rng_make(const struct vm_wires *w, struct vm_device **ret_device, struct err *e);
 
 /* dev_vsock.c: streams (5.10) between the guest (cid 3) and unix sockets.
- * listen: a listening SOCK_STREAM socket; each connection becomes a stream to guest port `port`,
- * held back until the guest has connected to host port 1 (hello). hello: called on the loop's
- * thread when it did; may be NULL. */
+ * listen: a listening SOCK_STREAM socket, or -1; each connection becomes a stream to guest port
+ * `port`, held back until the guest has connected to host port 1 (hello). hello: called on the
+ * loop's thread when it did, and once after a restore of a guest that had, when its driver has
+ * dropped the streams of its former life; may be NULL. At most 1024 streams; a connection more
+ * waits in the socket's backlog. */
 struct vm_vsock_how {
 	int listen;
 	uint32_t port;
@@ -33,8 +35,9 @@ struct vm_vsock_how {
 };
 int vm_vsock_make(const struct vm_wires *w, const struct vm_vsock_how *how,
 		  struct vm_device **ret_device, struct err *e);
-/* One more stream to the guest's port: the other end of `fd` (a stream socket, owned from now on).
- * Loop's lock held. */
+/* One more stream to the guest's port: the other end of `fd` (a stream socket, owned on success).
+ * Before hello it waits for it. -EAGAIN: too many; -EPIPE: the device has failed. Loop's lock held.
+ */
 int vm_vsock_connect(struct vm_device *d, int fd, struct err *e);
 
 /* dev_fs.c: virtio-fs (5.11): carries FUSE messages between the queues and `sock` (SOCK_SEQPACKET),
