@@ -33,7 +33,7 @@ struct reader {
 	size_t values;
 
 	const char *key; /* of the value that comes next */
-	unsigned key_line, key_column;
+	unsigned key_line, key_column, key_start;
 
 	size_t at; /* cursor: offset, and its line and column */
 	unsigned line, column;
@@ -248,6 +248,9 @@ static struct json *add_node(struct reader *r, enum json_type type, size_t start
 	j->key = r->key;
 	j->key_line = r->key_line;
 	j->key_column = r->key_column;
+	j->start = (unsigned)start;
+	j->end = (unsigned)token_end(r); /* a list's: when it closes */
+	j->key_start = r->key_start;
 	r->key = NULL;
 	if (!parent) {
 		r->root = j;
@@ -285,6 +288,7 @@ static int on_number(void *ctx, const char *s, size_t len)
 
 	if (!j)
 		return 0;
+	j->end = (unsigned)(start + len);
 	j->u.number = arena_strndup(r->arena, s, len);
 	return j->u.number ? 1 : stop_memory(r);
 }
@@ -312,6 +316,7 @@ static int on_key(void *ctx, const unsigned char *s, size_t len)
 	r->key = copy;
 	r->key_line = r->line;
 	r->key_column = r->column;
+	r->key_start = (unsigned)start;
 	return 1;
 }
 
@@ -337,12 +342,15 @@ static int on_open_array(void *ctx)
 	return open_list(ctx, JSON_ARRAY);
 }
 
+static int close_list(struct reader *r)
+{
+	r->stack[--r->depth]->end = (unsigned)token_end(r);
+	return 1;
+}
+
 static int on_close_array(void *ctx)
 {
-	struct reader *r = ctx;
-
-	r->depth--;
-	return 1;
+	return close_list(ctx);
 }
 
 /* By name, then in document order. */
@@ -388,8 +396,7 @@ static int on_close_object(void *ctx)
 				ok = stop_duplicate(r, sorted[i - 1], sorted[i]);
 		free(sorted);
 	}
-	r->depth--;
-	return ok;
+	return ok && close_list(r);
 }
 
 static const yajl_callbacks callbacks = {

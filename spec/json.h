@@ -21,6 +21,7 @@ struct json {
 	unsigned line, column; /* of the value's first byte, from 1 */
 	const char *key;       /* name within the parent object, else NULL */
 	unsigned key_line, key_column;
+	unsigned start, end, key_start; /* byte offsets in the text; key_start: of its quote */
 	union {
 		bool boolean;
 		const char *string; /* JSON_STRING; zero-terminated, NUL bytes inside are refused */
