@@ -1,6 +1,6 @@
 /* microvm/devices.h: the devices that a micro-VM can have: one make function each, one file each.
- * What they get (descriptors) is theirs from then on, and closed by vm_device_free. All return 0 or
- * a negative errno with *ret_device untouched.
+ * What they get (descriptors) is theirs from their success on, and closed by vm_device_free. All
+ * return 0 or a negative errno with *ret_device untouched. The process ignores SIGPIPE.
  */
 #ifndef RF_MICROVM_DEVICES_H
 #define RF_MICROVM_DEVICES_H
@@ -14,7 +14,8 @@ struct vm_wires { /* what every device needs */
 };
 
 /* dev_console.c: the kernel's log and early words of the agent (virtio 1.2, 5.3; one port).
- * out: where its output goes; a slow reader loses lines, memory stays bounded. */
+ * out: where its output goes, O_NONBLOCK from then on unless it is a file; a slow reader loses
+ * lines, memory stays bounded. */
 int vm_console_make(const struct vm_wires *w, int out, struct vm_device **ret_device,
 		    struct err *e);
 
@@ -55,7 +56,9 @@ struct vm_net_how {
 int vm_net_make(const struct vm_wires *w, const struct vm_net_how *how,
 		struct vm_device **ret_device, struct err *e);
 
-/* dev_blk.c: one disk (5.2), raw or qcow2 (read only). */
+/* dev_blk.c: one disk (5.2), raw (a file or a block device) or qcow2 (read only). Reads and writes
+ * are done by a thread of the device's own; a reset waits for the one under way. The limits hold a
+ * request back together with those behind it. */
 struct vm_blk_how {
 	int fd;
 	bool read_only, qcow2;

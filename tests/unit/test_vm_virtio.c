@@ -6,7 +6,6 @@
 #include "common/str.h"
 
 #include <errno.h>
-#include <fcntl.h>
 
 /* Echo: queue 0 gets its out-buffers back in its in-buffers; queue 1 is only counted. */
 struct echo {
@@ -615,65 +614,6 @@ static void noise(void **state)
 	assert_true(works());
 }
 
-/* Sources dropped in handlers, with their events already fetched. */
-struct pair {
-	struct vm_source a, b;
-	int hits;
-};
-
-static void drops_the_other(struct vm_source *s, uint32_t events)
-{
-	struct pair *p = s->arg;
-
-	(void)events;
-	p->hits++;
-	vm_loop_drop(&v.loop, s == &p->a ? &p->b : &p->a);
-}
-
-static void dropped_source_is_silent(void **state)
-{
-	struct pair p = {.hits = 0};
-	int a = eventfd(1, EFD_CLOEXEC), b = eventfd(1, EFD_CLOEXEC);
-
-	(void)state;
-	p.a = (struct vm_source){.fd = a, .ready = drops_the_other, .arg = &p};
-	p.b = (struct vm_source){.fd = b, .ready = drops_the_other, .arg = &p};
-	assert_int_equal(vm_loop_add(&v.loop, &p.a, EPOLLIN, &v.e), 0);
-	assert_int_equal(vm_loop_add(&v.loop, &p.b, EPOLLIN, &v.e), 0);
-	assert_int_equal(vm_loop_turn(&v.loop, 0, &v.e), 0);
-	assert_int_equal(p.hits, 1);
-	vm_loop_drop(&v.loop, &p.a);
-	vm_loop_drop(&v.loop, &p.b);
-	close(a);
-	close(b);
-}
-
-static void *stops_it(void *arg)
-{
-	vm_loop_stop(arg);
-	return NULL;
-}
-
-static void stopped_from_another_thread(void **state)
-{
-	pthread_t t;
-
-	(void)state;
-	assert_int_equal(pthread_create(&t, NULL, stops_it, &v.loop), 0);
-	assert_int_equal(vm_loop_run(&v.loop, &v.e), 0);
-	pthread_join(t, NULL);
-}
-
-static void loop_reports_what_it_cant_watch(void **state)
-{
-	struct vm_source s = {.fd = open("/dev/null", O_RDONLY | O_CLOEXEC),
-			      .ready = drops_the_other};
-
-	(void)state;
-	assert_int_equal(vm_loop_add(&v.loop, &s, EPOLLIN, &v.e), -EPERM);
-	close(s.fd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -699,9 +639,6 @@ int main(void)
 		T(saved_and_loaded),
 		T(spoilt_state_is_refused),
 		T(noise),
-		T(dropped_source_is_silent),
-		T(stopped_from_another_thread),
-		T(loop_reports_what_it_cant_watch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
