@@ -29,6 +29,11 @@ struct vm_share {
 	bool read_only;
 };
 
+/* Opens /proc/self/fd of a procfs of the process's own. For a process that gives up its root and
+ * the right to mount before it serves; vm_fs_serve does it otherwise. In the process that serves: a
+ * fork doesn't inherit it. */
+int vm_fs_prepare(struct err *e);
+
 /* Answers requests until the other end closes: 0. `threads` workers (1 to 8). Single-threaded
  * caller. */
 int vm_fs_serve(int sock, const struct vm_share *shares, size_t n, unsigned threads, struct err *e);
