@@ -96,7 +96,7 @@ static int as_text(struct cli *c, const struct utsname *u, const char *mode, str
 	       access("/sys/kernel/security/apparmor", F_OK) == 0 ? "yes" : "no");
 	printf("SELinux     %s\n", access("/sys/fs/selinux/enforce", F_OK) == 0 ? "yes" : "no");
 	printf("KVM         %s\n", kvm_words());
-	printf("isolation   shared (microvm: not built yet)\n");
+	printf("isolation   shared, microvm (see ringfence vm check)\n");
 	printf("cgroups     %s\n", mode);
 	return cg_controllers(put_controller, &l, e);
 }

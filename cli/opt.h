@@ -114,6 +114,7 @@ int cmd_update(struct cli *c, struct err *e);
 int cmd_spec(struct cli *c, struct err *e);
 int cmd_features(struct cli *c, struct err *e);
 int cmd_info(struct cli *c, struct err *e);
+int cmd_vm(struct cli *c, struct err *e);
 int cmd_explain(struct cli *c, struct err *e);
 int cmd_lint(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);

@@ -175,6 +175,8 @@ const struct verb cli_verbs[] = {
 	{"explain", "[CONTAINER]", "print what a create would do, without doing it", NULL, explain_opts, 0, 1, false, false, false, cmd_explain},
 	{"lint", "[BUNDLE|FILE]", "say what a configuration gets wrong, opens or leaves open",
 	 "Exit code 0: nothing but recommendations, 1: warnings, 2: errors, which a create would end with.", lint_opts, 0, 1, false, false, false, cmd_lint},
+	{"vm", "check", "say whether this host can run micro-VMs, and why not",
+	 "Exit code 0: it can, 1: it can't; the reason is on standard output.", plain_opts, 1, 1, false, false, false, cmd_vm},
 	{"info", "", "print what this host offers", NULL, format_opts, 0, 0, false, false, false, cmd_info},
 	{"version", "", "print the version", NULL, plain_opts, 0, 0, false, false, false, cmd_version},
 	{"help", "[VERB]", "print help", NULL, plain_opts, 0, 1, false, false, false, cmd_help},

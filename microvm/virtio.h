@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 #define VM_DEVICE_QUEUES 8u
+#define VM_MMIO_NOTIFY 0x50ull /* QueueNotify */
 
 struct vm_device;
 struct strbuf;

@@ -6,11 +6,19 @@
 
 #include <errno.h>
 
-static const struct be_ops *const backends[] = {&be_shared, NULL};
+static const struct be_ops *const backends[] = {&be_shared, &be_microvm, NULL};
 
 const struct be_ops *const *be_all(void)
 {
 	return backends;
+}
+
+/* The caller's word, the document's annotation, its vm section, in this order. */
+int be_choose(const char *asked, const struct spec *s, const struct be_ops **ret_ops, struct err *e)
+{
+	const char *name = asked ? asked : s->isolation;
+
+	return be_find(name || !s->vm.set ? name : be_microvm.name, ret_ops, e);
 }
 
 int be_find(const char *name, const struct be_ops **ret_ops, struct err *e)
@@ -24,9 +32,6 @@ int be_find(const char *name, const struct be_ops **ret_ops, struct err *e)
 			*ret_ops = backends[i];
 			return 0;
 		}
-	if (str_eq(name, "microvm"))
-		return err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, NULL,
-			       "the micro-VM backend isn't built yet");
 	return err_set(e, ERR_UNSUPPORTED, EINVAL, NULL,
-		       "unknown isolation \"%s\" (there is: shared)", name);
+		       "unknown isolation \"%s\" (there are: shared, microvm)", name);
 }

@@ -52,6 +52,9 @@ struct be_ops {
 
 /* By name; NULL: the default. ERR_UNSUPPORTED for an unknown one. */
 int be_find(const char *name, const struct be_ops **ret_ops, struct err *e);
+/* For a new container: what was asked for, else what its document says. */
+int be_choose(const char *asked, const struct spec *s, const struct be_ops **ret_ops,
+	      struct err *e);
 /* All of them, ends with NULL. */
 const struct be_ops *const *be_all(void);
 

@@ -213,12 +213,12 @@ bool rt_sdnotify_pass(char *message, pid_t pid, struct strbuf *out);
 int rt_sdnotify_wait(struct rt_container *c, int fd, struct err *e);
 
 /* socket.c: unix sockets at paths longer than an address holds. */
-int rt_socket_listen(int dir, const char *name, int *ret_fd, struct err *e);
+int rt_socket_listen(int dir, const char *name, int type, int *ret_fd, struct err *e);
 int rt_socket_connect(int dir, const char *name, int type, int *ret_fd, struct err *e);
 int rt_console_connect(const char *path, int *ret_fd, struct err *e);
 
-/* shared.c */
-extern const struct be_ops be_shared;
+/* shared.c, microvm.c */
+extern const struct be_ops be_shared, be_microvm;
 /* undo.c: the journal backwards. */
 int rt_undo(struct rt_container *c, struct err *e);
 

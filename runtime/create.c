@@ -126,7 +126,7 @@ int rt_prepare(struct rt_container *c, const struct rt_create *how, struct err *
 	if (rc == 0)
 		rc = find_rootfs(c, e);
 	if (rc == 0)
-		rc = be_find(how->isolation, &c->ops, e);
+		rc = be_choose(how->isolation, c->spec, &c->ops, e);
 	if (rc < 0)
 		return rc;
 	c->rootless = rt_is_rootless(c->env);
@@ -210,6 +210,8 @@ int rt_make(struct rt_container *c, const struct rt_create *how, struct err *e)
 {
 	int rc = rt_prepare(c, how, e);
 
+	if (rc == 0)
+		rc = c->ops->probe(e);
 	if (rc == 0)
 		rc = check_launch(c, how, e);
 	if (rc == 0)

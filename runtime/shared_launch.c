@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 struct launch {
@@ -168,7 +169,7 @@ static int start_socket(struct rt_container *c, int *ret_fd, struct err *e)
 	if (c->one_shot)
 		return 0;
 	int rc = note(c, "socket start.sock", e);
-	return rc < 0 ? rc : rt_socket_listen(c->dir, "start.sock", ret_fd, e);
+	return rc < 0 ? rc : rt_socket_listen(c->dir, "start.sock", SOCK_SEQPACKET, ret_fd, e);
 }
 
 static int spawn(struct launch *l, struct err *e)

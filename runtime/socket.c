@@ -22,10 +22,10 @@ static int address(int dir, const char *name, struct sockaddr_un *ret_addr, stru
 	return 0;
 }
 
-int rt_socket_listen(int dir, const char *name, int *ret_fd, struct err *e)
+int rt_socket_listen(int dir, const char *name, int type, int *ret_fd, struct err *e)
 {
 	struct sockaddr_un addr;
-	auto_fd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	auto_fd fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	int rc = address(dir, name, &addr, e);
 
 	if (rc < 0)

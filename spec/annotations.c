@@ -1,6 +1,6 @@
-/* spec/annotations.c: annotations by which callers of crun(1) change what is done, as fields of the
- * document that they stand in for. The table is all of them; `features` names them as unsafe for an
- * engine to take from a stranger.
+/* spec/annotations.c: annotations by which callers of crun(1), and ours, change what is done, as
+ * fields of the document that they stand in for. The table is all of them; `features` names them as
+ * unsafe for an engine to take from a stranger.
  *
  * Invariants
  *  1. A property of the specification wins over an annotation that means the same.
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum kind { SWITCH, FILE_PATH, WORD };
+enum kind { SWITCH, FILE_PATH, WORD, WALL };
 
 #define AT(f) offsetof(struct spec, f)
 static const struct {
@@ -22,6 +22,7 @@ static const struct {
 	enum kind kind;
 	size_t offset;
 } table[] = {
+	{"io.ringfence.isolation", WALL, AT(isolation)},
 	{"run.oci.hooks.stderr", FILE_PATH, AT(hook_stderr)},
 	{"run.oci.hooks.stdout", FILE_PATH, AT(hook_stdout)},
 	{"run.oci.keep_original_groups", SWITCH, AT(keep_groups)},
@@ -64,6 +65,8 @@ static int apply(struct spec *s, size_t i, const char *value, struct err *e)
 	if (table[i].kind == WORD && check_word(value) < 0)
 		return bad(table[i].key, "must be context, fscontext, defcontext or rootcontext",
 			   value, e);
+	if (table[i].kind == WALL && !str_eq(value, "shared") && !str_eq(value, "microvm"))
+		return bad(table[i].key, "must be shared or microvm", value, e);
 	if (!*text)
 		*text = value;
 	return 0;

@@ -341,6 +341,7 @@ struct spec {
 	struct spec_hooks hooks;
 	struct spec_pairs annotations;
 	/* by annotation (annotations.c) */
+	const char *isolation; /* "shared", "microvm" or NULL */
 	const char *hook_stdout, *hook_stderr, *pidfd_receiver, *mount_context;
 	bool keep_groups;
 	struct spec_linux linux_;

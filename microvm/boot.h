@@ -1,0 +1,44 @@
+/* microvm/boot.h: a Linux kernel in guest memory, ready for its 64-bit entry (the kernel's
+ * Documentation/arch/x86/boot.rst and zero-page.rst).
+ *
+ * What lies where below 1 MiB: */
+#ifndef RF_MICROVM_BOOT_H
+#define RF_MICROVM_BOOT_H
+
+#include "microvm/memory.h"
+
+#include <stddef.h>
+
+#define VM_BOOT_GDT 0x500ull        /* segment descriptors */
+#define VM_BOOT_ZERO_PAGE 0x7000ull /* struct boot_params */
+#define VM_BOOT_TABLES 0x9000ull    /* page tables: 6 pages, the low 4 GiB one to one */
+#define VM_BOOT_CMDLINE 0x20000ull  /* at most VM_CMDLINE_MAX bytes */
+#define VM_BOOT_MPTABLE                                                           \
+	0x9fc00ull /* the last KiB of the low memory: where a kernel looks for it \
+		    */
+#define VM_CMDLINE_MAX 2048u
+
+struct vm_boot {
+	int kernel;       /* an ELF vmlinux or a bzImage; borrowed */
+	const char *name; /* its path, for messages */
+	const char *cmdline;
+	const void *initrd; /* bytes, or NULL */
+	size_t initrd_len;
+	unsigned vcpus;
+};
+
+/* Loads all of it. *ret_entry: where the first processor begins. ERR_UNSUPPORTED: not a kernel that
+ * this can start; ERR_SPEC: memory too small. */
+int vm_boot_load(const struct vm_memory *m, const struct vm_boot *b, uint64_t *ret_entry,
+		 struct err *e);
+
+/* mptable.c: the processors and interrupt lines, as the MultiProcessor Specification 1.4 writes
+ * them. */
+int vm_mptable_write(const struct vm_memory *m, unsigned vcpus, struct err *e);
+
+/* initrd.c: a cpio archive ("newc", Documentation/driver-api/early-userspace/buffer-format.rst)
+ * with the program as /init and the folders that it mounts things on. malloc'ed. modules: a
+ * directory with modules and their order, or -1. */
+int vm_initrd_make(int program, int modules, void **ret_data, size_t *ret_len, struct err *e);
+
+#endif

@@ -1,0 +1,71 @@
+/* microvm/jail.c: namespaces, root and privileges of the monitor. */
+#include "microvm/jail.h"
+
+#include "common/fd.h"
+#include "common/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#define NEW_SPACES (CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS)
+
+/* Where a plain user may not make a mount namespace, a user namespace of his own lets him; root
+ * needs none for that, and gets one as well: a capability that came back would be worth nothing. */
+static int spaces(struct err *e)
+{
+	if (unshare(CLONE_NEWUSER | NEW_SPACES) == 0)
+		return 0;
+	if (unshare(NEW_SPACES) == 0)
+		return 0;
+	return err_sys(e, errno, NULL, "making the monitor's namespaces");
+}
+
+/* An empty tmpfs becomes the root; what was it is detached, with all that is mounted there. */
+static int empty_root(struct err *e)
+{
+	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0 ||
+	    mount("none", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0") < 0)
+		return err_sys(e, errno, NULL, "making the monitor's empty root");
+	if (chdir("/tmp") < 0 || sys_pivot_root(".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+	    chdir("/") < 0)
+		return err_sys(e, errno, NULL, "changing to the monitor's empty root");
+	if (mount(NULL, "/", NULL,
+		  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return err_sys(e, errno, NULL, "making the monitor's root read-only");
+	return 0;
+}
+
+static int drop(struct err *e)
+{
+	cap_t none = cap_init();
+	int rc = 0;
+
+	for (int c = 0; c <= cap_max_bits() && rc == 0; c++)
+		if (cap_get_bound(c) > 0)
+			rc = cap_drop_bound(c);
+	if (rc == 0)
+		rc = !none || cap_set_proc(none) < 0 || cap_reset_ambient() < 0 ? -1 : 0;
+	if (rc < 0)
+		rc = err_sys(e, errno, NULL, "dropping the monitor's capabilities");
+	cap_free(none);
+	if (rc == 0 &&
+	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0))
+		rc = err_sys(e, errno, NULL, "closing the monitor's jail");
+	return rc;
+}
+
+int vm_jail(struct err *e)
+{
+	int rc = spaces(e);
+
+	if (rc >= 0)
+		rc = empty_root(e);
+	return rc < 0 ? rc : drop(e);
+}

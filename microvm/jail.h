@@ -1,0 +1,19 @@
+/* microvm/jail.h: takes from the monitor's process what it doesn't need any more.
+ *
+ * What stays: descriptors, memory, the processor. A guest that breaks out of KVM finds a process
+ * without a file system, without capabilities, and with some thirty system calls.
+ */
+#ifndef RF_MICROVM_JAIL_H
+#define RF_MICROVM_JAIL_H
+
+#include "common/err.h"
+
+/* User, mount, ipc and uts namespaces of its own, an empty read-only root, no capability,
+ * no_new_privs, not dumpable. One thread only. */
+int vm_jail(struct err *e);
+
+enum vm_thread { VM_THREAD_LOOP, VM_THREAD_VCPU, VM_THREAD_RELAY };
+/* The calling thread's system calls, from now on (seccomp(2)); any other ends the process. */
+int vm_jail_calls(enum vm_thread t, struct err *e);
+
+#endif

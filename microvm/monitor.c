@@ -1,0 +1,327 @@
+/* microvm/monitor.c: memory, machine, devices and processors put together, and their end.
+ *
+ * Invariants
+ *  1. A device's place on the bus is its number: window, interrupt line and the words for the
+ * kernel follow.
+ *  2. vCPUs are stopped without the lock: one of them may be waiting for it.
+ *  3. After the end was noted once, later ones change nothing.
+ */
+#include "microvm/monitor.h"
+
+#include "common/fd.h"
+#include "common/str.h"
+#include "microvm/boot.h"
+#include "microvm/fs.h"
+#include "microvm/jail.h"
+#include "microvm/proto.h"
+#include "microvm/vcpu.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#define DEVICES_MAX 16u
+
+/* What every guest is told; console first, for its words are wanted early. No mitigation is
+ * switched off: the guest's kernel protects the guest from its own processes. */
+#define WORDS                                                                         \
+	"console=hvc0 quiet reboot=t panic=-1 random.trust_cpu=on ringfence.guest=1 " \
+	"rootfstype=ramfs tsc=reliable cryptomgr.notests"
+
+struct vm_monitor {
+	const struct vm_how *how;
+	struct vm_loop loop;
+	struct vm_memory mem;
+	struct vm_kvm kvm;
+	struct vm_bus bus;
+	struct vm_vcpu vcpus[VM_VCPUS_MAX];
+	unsigned n_vcpus;
+	struct vm_device *devices[DEVICES_MAX], *vsock;
+	unsigned n_devices;
+	pthread_t worker;
+	/* Under the lock. */
+	bool done; /* work returned */
+	int status;
+	bool dead; /* the guest ended by itself */
+	char why[128];
+};
+
+/* --- the bus --- */
+
+static void on_mmio(void *arg, uint64_t gpa, void *data, unsigned len, bool write)
+{
+	struct vm_monitor *m = arg;
+	uint64_t window = (gpa - VM_MMIO_BASE) / VM_MMIO_SIZE;
+
+	if (gpa < VM_MMIO_BASE || window >= m->n_devices) {
+		if (!write)
+			memset(data, 0xff, len);
+		return;
+	}
+	if (write)
+		vm_mmio_write(m->devices[window], gpa % VM_MMIO_SIZE, data, len);
+	else
+		vm_mmio_read(m->devices[window], gpa % VM_MMIO_SIZE, data, len);
+}
+
+static void on_end(void *arg, const char *why)
+{
+	struct vm_monitor *m = arg;
+
+	if (m->dead || m->done)
+		return;
+	m->dead = true;
+	snprintf(m->why, sizeof(m->why), "%s",
+		 why ? why : "the guest's kernel stopped before the container ended");
+	vm_loop_stop(&m->loop);
+}
+
+/* --- devices --- */
+
+static int eventfds(struct vm_device *d, struct err *e)
+{
+	d->irq = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	bool bad = d->irq < 0;
+
+	for (unsigned q = 0; q < d->ops->n_queues; q++) {
+		d->kick[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		bad = bad || d->kick[q] < 0;
+	}
+	return bad ? err_sys(e, errno, d->ops->name, "wiring the device") : 0;
+}
+
+/* The device is the monitor's from here on, also when this fails. */
+static int place(struct vm_monitor *m, struct vm_device *d, struct err *e)
+{
+	unsigned n = m->n_devices;
+	uint64_t notify = VM_MMIO_BASE + n * VM_MMIO_SIZE + VM_MMIO_NOTIFY;
+
+	if (n == DEVICES_MAX) {
+		vm_device_free(d);
+		return err_set(e, ERR_UNSUPPORTED, E2BIG, "/vm",
+			       "a micro-VM has at most %u devices", DEVICES_MAX);
+	}
+	m->devices[m->n_devices++] = d;
+	int rc = eventfds(d, e);
+	if (rc >= 0)
+		rc = vm_kvm_irq(&m->kvm, d->irq, VM_IRQ_BASE + n, e);
+	for (unsigned q = 0; rc >= 0 && q < d->ops->n_queues; q++)
+		rc = vm_kvm_kick(&m->kvm, d->kick[q], notify, q, e);
+	return rc < 0 ? rc : vm_device_wire(d, e);
+}
+
+static int add_console(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
+{
+	struct vm_device *d;
+	int rc = vm_console_make(w, m->how->log, &d, e);
+
+	return rc < 0 ? rc : place(m, d, e);
+}
+
+static int add_rng(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
+{
+	struct vm_device *d;
+	int rc = vm_rng_make(w, &d, e);
+
+	return rc < 0 ? rc : place(m, d, e);
+}
+
+static int add_balloon(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
+{
+	struct vm_device *d;
+	int rc = vm_balloon_make(w, &d, e);
+
+	return rc < 0 ? rc : place(m, d, e);
+}
+
+static int add_vsock(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
+{
+	struct vm_vsock_how how = {.listen = m->how->agent, .port = VM_AGENT_PORT};
+	int rc = vm_vsock_make(w, &how, &m->vsock, e);
+
+	return rc < 0 ? rc : place(m, m->vsock, e);
+}
+
+static int add_files(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
+{
+	struct vm_device *d;
+
+	if (m->how->files < 0)
+		return 0;
+	int rc = vm_fs_make(w, VM_FS_TAG, m->how->files, &d, e);
+	return rc < 0 ? rc : place(m, d, e);
+}
+
+static int add_nets(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
+{
+	struct vm_device *d;
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < m->how->n_nets; i++) {
+		rc = vm_net_make(w, &m->how->nets[i], &d, e);
+		if (rc >= 0)
+			rc = place(m, d, e);
+	}
+	return rc;
+}
+
+static int add_disks(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
+{
+	struct vm_device *d;
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < m->how->n_disks; i++) {
+		rc = vm_blk_make(w, &m->how->disks[i], &d, e);
+		if (rc >= 0)
+			rc = place(m, d, e);
+	}
+	return rc;
+}
+
+static int add_devices(struct vm_monitor *m, struct err *e)
+{
+	static int (*const add[])(struct vm_monitor *, const struct vm_wires *, struct err *) = {
+		add_console, add_rng, add_vsock, add_files, add_nets, add_disks, add_balloon};
+	const struct vm_wires w = {.loop = &m->loop, .mem = &m->mem};
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < sizeof(add) / sizeof(*add); i++)
+		rc = add[i](m, &w, e);
+	return rc;
+}
+
+/* --- start --- */
+
+static void command_line(const struct vm_monitor *m, struct strbuf *out)
+{
+	strbuf_puts(out, WORDS);
+	for (unsigned i = 0; i < m->n_devices; i++)
+		strbuf_printf(out, " virtio_mmio.device=4K@0x%llx:%u",
+			      (unsigned long long)(VM_MMIO_BASE + i * VM_MMIO_SIZE),
+			      VM_IRQ_BASE + i);
+	if (m->how->parameters)
+		strbuf_printf(out, " %s", m->how->parameters);
+}
+
+static int load(struct vm_monitor *m, uint64_t *ret_entry, struct err *e)
+{
+	auto_strbuf line = {0};
+	auto_str initrd = NULL;
+	struct vm_boot b = {
+		.kernel = m->how->kernel, .name = m->how->kernel_name, .vcpus = m->how->vcpus};
+	void *data;
+	int rc = vm_initrd_make(m->how->program, -1, &data, &b.initrd_len, e);
+
+	if (rc < 0)
+		return rc;
+	b.initrd = initrd = data;
+	command_line(m, &line);
+	if (line.failed)
+		return err_sys(e, ENOMEM, NULL, "making the kernel's command line");
+	b.cmdline = line.s;
+	return vm_boot_load(&m->mem, &b, ret_entry, e);
+}
+
+static int make_vcpus(struct vm_monitor *m, uint64_t entry, struct err *e)
+{
+	m->bus = (struct vm_bus){.loop = &m->loop, .mmio = on_mmio, .ended = on_end, .arg = m};
+	for (unsigned i = 0; i < m->how->vcpus; i++) {
+		int rc = vm_vcpu_make(&m->vcpus[i], &m->kvm, i, m->how->vcpus, &m->bus, e);
+		if (rc < 0)
+			return rc;
+		m->n_vcpus++;
+	}
+	return vm_vcpu_boot(&m->vcpus[0], entry, VM_BOOT_ZERO_PAGE, e);
+}
+
+static int boot(struct vm_monitor *m, struct err *e)
+{
+	uint64_t entry;
+	int rc = vm_memory_make(&m->mem, m->how->memory, e);
+
+	if (rc >= 0)
+		rc = vm_kvm_make(&m->kvm, m->how->kvm, &m->mem, e);
+	if (rc >= 0)
+		rc = add_devices(m, e);
+	if (rc >= 0)
+		rc = load(m, &entry, e);
+	return rc < 0 ? rc : make_vcpus(m, entry, e);
+}
+
+/* --- work --- */
+
+int vm_monitor_connect(struct vm_monitor *m, int *ret_fd, struct err *e)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, NULL, "making a stream to the guest");
+	vm_lock(&m->loop);
+	int rc = vm_vsock_connect(m->vsock, pair[1], e);
+	vm_unlock(&m->loop);
+	if (rc < 0)
+		fd_close(&pair[0]);
+	else
+		*ret_fd = pair[0];
+	return rc;
+}
+
+static void *work(void *arg)
+{
+	struct vm_monitor *m = arg;
+	struct err e;
+	/* Without its limits it doesn't begin. */
+	int status =
+		vm_jail_calls(VM_THREAD_RELAY, &e) < 0 ? 255 << 8 : m->how->work(m, m->how->arg);
+
+	vm_lock(&m->loop);
+	if (!m->dead) {
+		m->done = true;
+		m->status = status;
+	}
+	vm_loop_stop(&m->loop);
+	vm_unlock(&m->loop);
+	return NULL;
+}
+
+static int run(struct vm_monitor *m, int *ret_status, struct err *e)
+{
+	int rc = vm_vcpus_start(m->vcpus, m->n_vcpus, e);
+
+	if (rc < 0)
+		return rc;
+	rc = pthread_create(&m->worker, NULL, work, m);
+	if (rc)
+		return err_sys(e, rc, NULL, "starting the monitor's thread");
+	rc = vm_jail_calls(VM_THREAD_LOOP, e);
+	if (rc >= 0)
+		rc = vm_loop_run(&m->loop, e);
+	if (rc < 0)
+		return rc;
+	if (!m->done)
+		return err_set(e, ERR_SYSTEM, EIO, NULL, "micro-VM: %s", m->why);
+	*ret_status = m->status;
+	return 0;
+}
+
+int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e)
+{
+	struct vm_monitor *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return err_sys(e, ENOMEM, NULL, "making a micro-VM");
+	m->how = how;
+	m->kvm.vm = -1;
+	int rc = vm_loop_init(&m->loop, e);
+	if (rc >= 0)
+		rc = boot(m, e);
+	if (rc >= 0)
+		rc = run(m, ret_status, e);
+	/* The process ends now, and the kernel takes back the rest: a thread that still runs `work`
+	 * may be using it. */
+	vm_vcpus_stop(m->vcpus, m->n_vcpus);
+	return rc;
+}

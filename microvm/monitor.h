@@ -1,0 +1,44 @@
+/* microvm/monitor.h: a running micro-VM: the process that calls vm_monitor_run() is it, until its
+ * end.
+ *
+ * Threads: the caller's becomes the event loop; one for each vCPU; one for `work`.
+ */
+#ifndef RF_MICROVM_MONITOR_H
+#define RF_MICROVM_MONITOR_H
+
+#include "microvm/devices.h"
+
+struct vm_monitor;
+
+/* Descriptors are the monitor's from the call on; strings and arrays stay the caller's. -1 and 0:
+ * none. */
+struct vm_how {
+	int kvm;     /* vm_kvm_open */
+	int kernel;  /* vmlinux or bzImage */
+	int program; /* what becomes /init */
+	int agent;   /* listening socket: a connection to it is one to the guest's agent */
+	int files;   /* SOCK_SEQPACKET to the file server */
+	int log;     /* the guest's console */
+	const char *kernel_name;
+	const char *parameters; /* of the kernel, behind ours; or NULL */
+	uint64_t memory;        /* bytes, whole pages */
+	unsigned vcpus;
+	const struct vm_net_how *nets;
+	size_t n_nets;
+	const struct vm_blk_how *disks;
+	size_t n_disks;
+	/* Runs on a thread of its own, without the lock; its return ends the machine, and
+	 * *ret_status is what it returned. */
+	int (*work)(struct vm_monitor *m, void *arg);
+	void *arg;
+};
+
+/* A stream to the guest's agent, from `work`; waits for nothing: bytes do, until the agent listens.
+ */
+int vm_monitor_connect(struct vm_monitor *m, int *ret_fd, struct err *e);
+
+/* Boots, and runs until `work` returned: 0. A guest that ended before it is an error: ERR_SYSTEM
+ * with EIO. */
+int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e);
+
+#endif

@@ -1,0 +1,324 @@
+/* microvm/vcpu.c: a virtual processor: what it claims to be, where it begins, and its thread.
+ *
+ * A thread is stopped by a signal that does nothing but interrupt, with immediate_exit set first:
+ * so a vCPU that was about to enter the guest doesn't (Documentation/virt/kvm/api.rst, 5.).
+ */
+#include "microvm/vcpu.h"
+
+#include "common/fd.h"
+#include "microvm/boot.h"
+#include "microvm/jail.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#define KICK_SIGNAL SIGRTMAX
+#define CPUID_MAX 256u
+
+#define CR0_PE 1ull
+#define CR0_ET 0x10ull
+#define CR0_PG 0x80000000ull
+#define CR4_PAE 0x20ull
+#define EFER_LME 0x100ull
+#define EFER_LMA 0x400ull
+
+#define MSR_MISC_ENABLE 0x1a0
+#define MISC_FAST_STRING 1
+#define MSR_MTRR_DEFAULT 0x2ff
+#define MTRR_ON_WRITE_BACK 0x806
+
+#define KEYBOARD_COMMAND 0x64 /* where a PC is reset by its keyboard controller */
+#define KEYBOARD_RESET 0xfe
+
+/* --- what it is told it is --- */
+
+#define BIT(n) (1u << (n))
+
+static void leaf_features(struct kvm_cpuid_entry2 *c, unsigned index, unsigned n)
+{
+	c->ebx = (c->ebx & 0xffff) | (n << 16) | (index << 24);
+	c->ecx &= ~(BIT(5) | BIT(15)); /* VMX, performance capabilities */
+	/* A hypervisor is here; and the local APIC's timer, the only one there is, runs by the time
+	 * stamp counter, which KVM doesn't say by itself. */
+	c->ecx |= BIT(31) | BIT(24);
+	c->edx = n > 1 ? c->edx | BIT(28) : c->edx & ~BIT(28);
+}
+
+/* All processors are cores of one package. */
+static void leaf_topology(struct kvm_cpuid_entry2 *c, unsigned index, unsigned n)
+{
+	unsigned shift = 0;
+
+	while ((1u << shift) < n)
+		shift++;
+	c->edx = index;
+	c->ecx = (c->index & 0xff) | (c->index == 0 ? 1u << 8 : c->index == 1 ? 2u << 8 : 0);
+	c->eax = c->index == 0 ? 0 : c->index == 1 ? shift : 0;
+	c->ebx = c->index == 0 ? 1 : c->index == 1 ? n : 0;
+}
+
+static void fit(struct kvm_cpuid_entry2 *c, unsigned index, unsigned n)
+{
+	switch (c->function) {
+	case 0x1:
+		leaf_features(c, index, n);
+		break;
+	case 0x4: /* Intel's caches: who shares them */
+		c->eax = (c->eax & 0x3fff) | ((n - 1) << 26);
+		break;
+	case 0xa: /* performance counters */
+		c->eax = c->ebx = c->ecx = c->edx = 0;
+		break;
+	case 0xb:
+	case 0x1f:
+		leaf_topology(c, index, n);
+		break;
+	case 0x80000001:
+		c->ecx &= ~(BIT(2) | BIT(22) | BIT(23) | BIT(24)); /* SVM, topology, counters */
+		break;
+	case 0x80000008: /* AMD: cores of the package */
+		c->ecx = (c->ecx & ~0xf0ffu) | (n - 1);
+		break;
+	case 0x8000000a: /* SVM's features */
+		c->eax = c->ebx = c->ecx = c->edx = 0;
+		break;
+	}
+}
+
+static int set_cpuid(struct vm_vcpu *v, int dev, unsigned index, unsigned n, struct err *e)
+{
+	size_t size = sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2);
+	struct kvm_cpuid2 *c = calloc(1, size);
+
+	if (!c)
+		return err_sys(e, ENOMEM, NULL, "asking for the processor's features");
+	c->nent = CPUID_MAX;
+	int rc = ioctl(dev, KVM_GET_SUPPORTED_CPUID, c);
+	for (unsigned i = 0; rc == 0 && i < c->nent; i++)
+		fit(&c->entries[i], index, n);
+	if (rc == 0)
+		rc = ioctl(v->fd, KVM_SET_CPUID2, c);
+	if (rc < 0)
+		rc = err_sys(e, errno, NULL, "telling processor %u what it is", index);
+	free(c);
+	return rc;
+}
+
+static int set_msrs(struct vm_vcpu *v, struct err *e)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entries[2];
+	} m = {.head.nmsrs = 2,
+	       .entries = {{.index = MSR_MISC_ENABLE, .data = MISC_FAST_STRING},
+			   {.index = MSR_MTRR_DEFAULT, .data = MTRR_ON_WRITE_BACK}}};
+
+	/* The return value counts those that were set; what a host's KVM doesn't know isn't needed.
+	 */
+	if (ioctl(v->fd, KVM_SET_MSRS, &m) < 0)
+		return err_sys(e, errno, NULL, "setting registers of processor %u", v->index);
+	return 0;
+}
+
+int vm_vcpu_make(struct vm_vcpu *v, struct vm_kvm *k, unsigned index, unsigned n,
+		 const struct vm_bus *bus, struct err *e)
+{
+	*v = (struct vm_vcpu){.index = index, .run_size = k->run_size, .bus = bus};
+	v->fd = ioctl(k->vm, KVM_CREATE_VCPU, index);
+	if (v->fd < 0)
+		return err_sys(e, errno, NULL, "making processor %u", index);
+	void *run = mmap(NULL, k->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	int rc = run == MAP_FAILED
+			 ? err_sys(e, errno, NULL, "mapping the page of processor %u", index)
+			 : 0;
+	if (rc == 0)
+		v->run = run;
+	if (rc == 0)
+		rc = set_cpuid(v, k->dev, index, n, e);
+	if (rc == 0)
+		rc = set_msrs(v, e);
+	if (rc < 0)
+		vm_vcpu_free(v);
+	return rc;
+}
+
+void vm_vcpu_free(struct vm_vcpu *v)
+{
+	if (v->run)
+		munmap(v->run, v->run_size);
+	v->run = NULL;
+	fd_close(&v->fd);
+}
+
+/* --- where it begins --- */
+
+static struct kvm_segment segment(unsigned selector, unsigned type, bool code)
+{
+	return (struct kvm_segment){.limit = 0xffffffff,
+				    .selector = (uint16_t)selector,
+				    .type = (uint8_t)type,
+				    .present = 1,
+				    .s = 1,
+				    .db = !code,
+				    .l = code,
+				    .g = 1};
+}
+
+int vm_vcpu_boot(struct vm_vcpu *v, uint64_t entry, uint64_t zero_page, struct err *e)
+{
+	struct kvm_sregs s;
+	struct kvm_regs r = {.rip = entry, .rsi = zero_page, .rsp = VM_BOOT_ZERO_PAGE, .rflags = 2};
+
+	if (ioctl(v->fd, KVM_GET_SREGS, &s) < 0)
+		return err_sys(e, errno, NULL, "reading the first processor's registers");
+	s.cs = segment(0x10, 11, true);
+	s.ds = s.es = s.fs = s.gs = s.ss = segment(0x18, 3, false);
+	s.gdt.base = VM_BOOT_GDT;
+	s.gdt.limit = 31;
+	s.cr0 = CR0_PE | CR0_ET | CR0_PG;
+	s.cr3 = VM_BOOT_TABLES;
+	s.cr4 = CR4_PAE;
+	s.efer = EFER_LME | EFER_LMA;
+	if (ioctl(v->fd, KVM_SET_SREGS, &s) < 0 || ioctl(v->fd, KVM_SET_REGS, &r) < 0)
+		return err_sys(e, errno, NULL, "setting the first processor's registers");
+	return 0;
+}
+
+/* --- its thread --- */
+
+static void end(struct vm_vcpu *v, const char *why)
+{
+	vm_lock(v->bus->loop);
+	v->bus->ended(v->bus->arg, why);
+	vm_unlock(v->bus->loop);
+}
+
+static void on_mmio(struct vm_vcpu *v)
+{
+	struct kvm_run *r = v->run;
+
+	vm_lock(v->bus->loop);
+	v->bus->mmio(v->bus->arg, r->mmio.phys_addr, r->mmio.data, r->mmio.len, r->mmio.is_write);
+	vm_unlock(v->bus->loop);
+}
+
+/* No port is served: reads find an empty bus. Returns false when the guest asked for a reset. */
+static bool on_port(struct vm_vcpu *v)
+{
+	struct kvm_run *r = v->run;
+	uint8_t *data = (uint8_t *)r + r->io.data_offset;
+	size_t len = (size_t)r->io.size * r->io.count;
+
+	if (r->io.data_offset > v->run_size || len > v->run_size - r->io.data_offset)
+		return false;
+	if (r->io.direction == KVM_EXIT_IO_IN) {
+		memset(data, 0xff, len);
+		return true;
+	}
+	return !(r->io.port == KEYBOARD_COMMAND && *data == KEYBOARD_RESET);
+}
+
+/* One exit. Returns false when the guest is at its end; then it was told. */
+static bool handle(struct vm_vcpu *v)
+{
+	switch (v->run->exit_reason) {
+	case KVM_EXIT_MMIO:
+		on_mmio(v);
+		return true;
+	case KVM_EXIT_IO:
+		if (on_port(v))
+			return true;
+		end(v, NULL);
+		return false;
+	case KVM_EXIT_INTR:
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+	case KVM_EXIT_HLT:
+		return true;
+	case KVM_EXIT_SHUTDOWN:
+	case KVM_EXIT_SYSTEM_EVENT:
+		end(v, NULL);
+		return false;
+	case KVM_EXIT_FAIL_ENTRY:
+		end(v, "the processor refused to enter the guest");
+		return false;
+	case KVM_EXIT_INTERNAL_ERROR:
+		end(v, "the guest did what this host's KVM can't (internal error of KVM)");
+		return false;
+	default:
+		end(v, "the guest left KVM in a way that is not known");
+		return false;
+	}
+}
+
+static void *run(void *arg)
+{
+	struct vm_vcpu *v = arg;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, KICK_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	struct err e;
+	if (vm_jail_calls(VM_THREAD_VCPU, &e) < 0) {
+		end(v, e.text);
+		return NULL;
+	}
+	for (;;) {
+		int rc = ioctl(v->fd, KVM_RUN, 0);
+		if (v->run->immediate_exit)
+			return NULL;
+		if (rc < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (rc < 0) {
+			end(v, "running a processor failed");
+			return NULL;
+		}
+		if (!handle(v))
+			return NULL;
+	}
+}
+
+static void ignore(int sig)
+{
+	(void)sig;
+}
+
+int vm_vcpus_start(struct vm_vcpu *v, unsigned n, struct err *e)
+{
+	struct sigaction sa = {.sa_handler = ignore};
+	sigset_t all, before;
+
+	sigaction(KICK_SIGNAL, &sa, NULL);
+	/* The threads take no signal but the kick. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = 0;
+	for (unsigned i = 0; rc == 0 && i < n; i++) {
+		v[i].run->immediate_exit = 0;
+		rc = pthread_create(&v[i].thread, NULL, run, &v[i]);
+		v[i].started = rc == 0;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc) {
+		vm_vcpus_stop(v, n);
+		return err_sys(e, rc, NULL, "starting the processors");
+	}
+	return 0;
+}
+
+void vm_vcpus_stop(struct vm_vcpu *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].started)
+			__atomic_store_n(&v[i].run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].started) {
+			pthread_kill(v[i].thread, KICK_SIGNAL);
+			pthread_join(v[i].thread, NULL);
+			v[i].started = false;
+		}
+}

@@ -1,0 +1,56 @@
+/* microvm/vcpu.h: one virtual processor: what it is told it is (CPUID, MSRs), its first state, and
+ * its thread.
+ *
+ * Invariants
+ *  1. A vCPU's ioctls are called by its own thread, once that runs.
+ *  2. What KVM can't handle comes to `struct vm_bus` under the loop's lock; nothing else of the
+ * monitor is touched.
+ *  3. vm_vcpus_stop() returns when no vCPU runs any more.
+ */
+#ifndef RF_MICROVM_VCPU_H
+#define RF_MICROVM_VCPU_H
+
+#include "microvm/kvm.h"
+#include "microvm/loop.h"
+
+#include <signal.h>
+
+#define VM_VCPUS_MAX 32u
+
+struct kvm_run;
+
+/* Where a guest's accesses go that KVM doesn't answer itself. */
+struct vm_bus {
+	struct vm_loop *loop;
+	/* gpa outside RAM. Lock held. */
+	void (*mmio)(void *arg, uint64_t gpa, void *data, unsigned len, bool write);
+	/* The guest shut down, reset itself, or can't go on (why: one line, NULL: it asked for it).
+	 * Lock held; from the vCPU's thread. */
+	void (*ended)(void *arg, const char *why);
+	void *arg;
+};
+
+struct vm_vcpu {
+	int fd;
+	unsigned index;
+	struct kvm_run *run;
+	size_t run_size;
+	const struct vm_bus *bus;
+	pthread_t thread;
+	bool started;
+};
+
+/* A vCPU with its CPUID: what KVM supports, less what a container's guest has no use for (nested
+ * virtualisation, performance counters). n: how many the machine has. */
+int vm_vcpu_make(struct vm_vcpu *v, struct vm_kvm *k, unsigned index, unsigned n,
+		 const struct vm_bus *bus, struct err *e);
+void vm_vcpu_free(struct vm_vcpu *v);
+/* The first processor at a kernel's 64-bit entry (Documentation/arch/x86/boot.rst): paging on, low
+ * 4 GiB mapped one to one, rsi = zero_page. The tables are in guest memory already. */
+int vm_vcpu_boot(struct vm_vcpu *v, uint64_t entry, uint64_t zero_page, struct err *e);
+/* Lets them run, each on a thread of its own. */
+int vm_vcpus_start(struct vm_vcpu *v, unsigned n, struct err *e);
+/* Ends the threads; the state stays in KVM. */
+void vm_vcpus_stop(struct vm_vcpu *v, unsigned n);
+
+#endif

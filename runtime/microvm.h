@@ -1,0 +1,50 @@
+/* runtime/microvm.h: what the files of the micro-VM backend share (docs/design/03-microvm.md). */
+#ifndef RF_RUNTIME_MICROVM_H
+#define RF_RUNTIME_MICROVM_H
+
+#include "microvm/fs.h"
+#include "runtime/container.h"
+
+/* The size of the machine, from the spec: config-vm.md, else the limits, else the host. */
+struct be_vm_shape {
+	uint64_t memory; /* bytes */
+	unsigned vcpus;
+	const char *kernel, *parameters; /* path; words or NULL */
+};
+int be_vm_shape(struct rt_container *c, struct be_vm_shape *ret, struct err *e);
+
+/* What the guest sees of the host's files. */
+struct be_vm_shares {
+	struct vm_share *items; /* the arena's; descriptors closed by be_vm_shares_close */
+	size_t n;
+};
+/* Refuses, by JSON pointer, what a machine of its own can't honour. */
+int be_vm_accept(struct rt_container *c, struct err *e);
+/* Opens the root and every bind mount's source, and writes the text of the guest's config.json. */
+int be_vm_bundle(struct rt_container *c, struct be_vm_shares *ret, struct strbuf *ret_config,
+		 struct err *e);
+void be_vm_shares_close(struct be_vm_shares *s);
+/* The spec as the host's control group is to take it: room for the machine around the limits. */
+struct spec *be_vm_host_spec(struct rt_container *c, const struct be_vm_shape *s, struct err *e);
+
+int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err *e);
+int be_vm_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid, int *ret_pidfd,
+	       int *ret_master, struct err *e);
+/* A connection to the agent of a container's machine. -ECONNREFUSED, -ENOENT when it is gone. */
+int be_vm_connect(struct rt_container *c, int *ret_fd, struct err *e);
+/* One request and its answer, on a connection of its own. */
+struct json;
+int be_vm_call(struct rt_container *c, const struct strbuf *request, const struct json **ret_ok,
+	       struct err *e);
+
+/* Lends descriptors 0, 1 and 2 (or a terminal) to one process in the guest until it ended. Returns
+ * its wait status. connect: a new stream to the agent. */
+struct be_vm_relay {
+	const char *id, *process; /* "init" or exec's token */
+	int terminal;             /* slave of the pty, or -1 */
+	int signals;              /* signalfd: they are the process's */
+	int (*connect)(void *arg, int *ret_fd, struct err *e);
+	void *arg;
+};
+
+#endif

@@ -1,0 +1,197 @@
+/* runtime/microvm_accept.c: what a machine with a kernel of its own can't honour, and what size it
+ * has.
+ *
+ * A refusal names its JSON pointer; docs/spec-conformance.md has the list.
+ */
+#include "runtime/microvm.h"
+
+#include "microvm/kvm.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MIB (1ull << 20)
+/* What the guest's kernel and agent need around the container's limit. */
+#define GUEST_ROOM (96 * MIB)
+/* What the monitor and the file server need around the guest's memory. */
+#define HOST_ROOM (64 * MIB)
+#define HOST_PIDS 64
+#define DEFAULT_MEMORY (512 * MIB)
+#define LEAST_MEMORY (64 * MIB)
+#define VCPUS_MAX 32u
+
+static int refuse(const char *pointer, const char *why, struct err *e)
+{
+	return err_set(e, ERR_UNSUPPORTED, ENOTSUP, pointer, "a micro-VM can't do it: %s", why);
+}
+
+/* A namespace of the host is out of reach, and so is sharing the host's by leaving one out. The
+ * network's is where the machine's card is plugged in. */
+static int accept_namespaces(const struct spec *s, struct err *e)
+{
+	static const enum spec_ns own[] = {SPEC_NS_PID, SPEC_NS_IPC, SPEC_NS_UTS, SPEC_NS_MOUNT};
+
+	for (size_t i = 0; i < s->linux_.namespaces.n; i++) {
+		const struct spec_namespace *ns = &s->linux_.namespaces.items[i];
+		char pointer[64];
+		if (!ns->path || ns->type == SPEC_NS_NETWORK)
+			continue;
+		snprintf(pointer, sizeof(pointer), "/linux/namespaces/%zu/path", i);
+		return refuse(pointer, "the namespace is of the host's kernel", e);
+	}
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (!spec_find_ns(s, own[i]))
+			return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/namespaces",
+				       "a micro-VM can't share the host's %s namespace: name one "
+				       "of type \"%s\"",
+				       spec_ns_word(own[i]), spec_ns_word(own[i]));
+	if (!spec_find_ns(s, SPEC_NS_NETWORK))
+		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/namespaces",
+			       "a micro-VM can't use the host's network as its own: name a "
+			       "namespace of type \"network\"");
+	return 0;
+}
+
+static int accept_linux(const struct spec *s, struct err *e)
+{
+	const struct spec_linux *l = &s->linux_;
+
+	if (l->net_devices.n)
+		return refuse("/linux/netDevices", "the device would stay with the host", e);
+	if (l->seccomp.listener_path)
+		return refuse("/linux/seccomp/listenerPath",
+			      "its system calls are the guest kernel's", e);
+	if (l->resources.rdma.n)
+		return refuse("/linux/resources/rdma", "it has no such device", e);
+	if (l->intel_rdt.set)
+		return refuse("/linux/intelRdt", "not wired to its processors", e);
+	if (l->memory_policy.mode)
+		return refuse("/linux/memoryPolicy", "the guest has one memory node", e);
+	return 0;
+}
+
+static int accept_vm(const struct spec_vm *v, struct err *e)
+{
+	if (v->hypervisor_path)
+		return refuse("/vm/hypervisor", "the monitor is built in", e);
+	if (v->device_tree || v->dtdevs.n)
+		return refuse("/vm/hwConfig/deviceTree", "x86 has none", e);
+	if (v->n_iomems)
+		return refuse("/vm/hwConfig/iomems", "no memory of devices is passed through", e);
+	if (v->n_irqs)
+		return refuse("/vm/hwConfig/irqs", "no interrupt is passed through", e);
+	if (v->image_path)
+		return refuse("/vm/image", "the root file system is root.path's", e);
+	if (v->kernel_initrd)
+		return refuse("/vm/kernel/initrd", "the guest starts with the runtime's own", e);
+	return 0;
+}
+
+int be_vm_accept(struct rt_container *c, struct err *e)
+{
+	int rc = accept_namespaces(c->spec, e);
+
+	if (rc >= 0)
+		rc = accept_linux(c->spec, e);
+	return rc < 0 ? rc : accept_vm(&c->spec->vm, e);
+}
+
+/* --- its size --- */
+
+static unsigned host_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
+static unsigned count_vcpus(const struct spec *s)
+{
+	const struct spec_cpu *cpu = &s->linux_.resources.cpu;
+	unsigned n = host_cpus();
+
+	if (s->vm.vcpus.set)
+		n = s->vm.vcpus.v > VCPUS_MAX ? VCPUS_MAX : (unsigned)s->vm.vcpus.v;
+	else if (cpu->quota.set && cpu->quota.v > 0) {
+		uint64_t period = cpu->period.set && cpu->period.v ? cpu->period.v : 100000;
+		uint64_t want = ((uint64_t)cpu->quota.v + period - 1) / period;
+		if (want < n)
+			n = (unsigned)want;
+	}
+	return n == 0 ? 1 : n > VCPUS_MAX ? VCPUS_MAX : n;
+}
+
+static uint64_t count_memory(const struct spec *s)
+{
+	const struct spec_memory *m = &s->linux_.resources.memory;
+	uint64_t bytes = DEFAULT_MEMORY;
+
+	if (s->vm.memory.set)
+		bytes = s->vm.memory.v;
+	else if (m->limit.set && m->limit.v > 0)
+		bytes = (uint64_t)m->limit.v + GUEST_ROOM;
+	return bytes & ~(uint64_t)4095;
+}
+
+static const char *join(struct arena *a, const struct spec_strings *l)
+{
+	const char *all = l->n ? l->items[0] : NULL;
+
+	for (size_t i = 1; all && i < l->n; i++)
+		all = arena_printf(a, "%s %s", all, l->items[i]);
+	return all;
+}
+
+int be_vm_shape(struct rt_container *c, struct be_vm_shape *ret, struct err *e)
+{
+	static const char *const places[] = {"/usr/local/lib/ringfence/vmlinux",
+					     "/usr/lib/ringfence/vmlinux"};
+	const struct spec *s = c->spec;
+	struct be_vm_shape v = {.memory = count_memory(s),
+				.vcpus = count_vcpus(s),
+				.kernel = s->vm.kernel_path,
+				.parameters = join(c->arena, &s->vm.kernel_parameters)};
+
+	if (v.memory < LEAST_MEMORY)
+		return err_set(e, ERR_SPEC, EINVAL, "/vm/hwConfig/memory",
+			       "%llu MiB are too little for a guest: %llu MiB are the least",
+			       (unsigned long long)(v.memory / MIB), LEAST_MEMORY / MIB);
+	if (!v.kernel)
+		v.kernel = getenv("RINGFENCE_KERNEL");
+	for (size_t i = 0; !v.kernel && i < sizeof(places) / sizeof(*places); i++)
+		if (access(places[i], R_OK) == 0)
+			v.kernel = places[i];
+	if (!v.kernel)
+		return err_set(e, ERR_UNSUPPORTED, ENOENT, "/vm/kernel/path",
+			       "there is no guest kernel: build one with `make guest-kernel` and "
+			       "install it as %s, or name one",
+			       places[0]);
+	*ret = v;
+	return 0;
+}
+
+struct spec *be_vm_host_spec(struct rt_container *c, const struct be_vm_shape *s, struct err *e)
+{
+	struct spec *host = arena_alloc(c->arena, sizeof(*host));
+	int64_t limit = (int64_t)(s->memory + HOST_ROOM);
+
+	if (!host) {
+		err_sys(e, ENOMEM, NULL, "planning the control group");
+		return NULL;
+	}
+	*host = *c->spec;
+	struct spec_resources *r = &host->linux_.resources;
+	/* The monitor opens nothing once it runs: the list is the guest's. */
+	r->devices.n = 0;
+	if (r->memory.limit.set && r->memory.limit.v > 0) {
+		int64_t swap = r->memory.swap.v - r->memory.limit.v;
+		r->memory.limit.v = limit;
+		if (r->memory.swap.set && r->memory.swap.v > 0)
+			r->memory.swap.v = limit + swap;
+	}
+	if (r->pids_limit.set && r->pids_limit.v > 0)
+		r->pids_limit.v += HOST_PIDS;
+	return host;
+}

@@ -1,0 +1,198 @@
+/* runtime/microvm_bundle.c: from the host's bundle to the guest's: which files are shared, and what
+ * config.json reads inside.
+ *
+ * Invariants
+ *  1. The guest's config.json is the host's text but for the values named here: what the guest's
+ *     runtime applies is what was asked for.
+ *  2. A share is opened once, here, as a mount of its own where the caller may make one: what is
+ * mounted over it on the host later isn't seen, and read-only is the kernel's word too.
+ */
+#include "runtime/microvm.h"
+
+#include "microvm/proto.h"
+#include "spec/json_edit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#define EDITS_MAX 4096u
+
+struct edits {
+	struct arena *arena;
+	struct json_edit *items;
+	size_t n;
+	bool failed;
+};
+
+/* text NULL: remove. Both are the arena's, or constant. */
+static void edit(struct edits *d, const char *pointer, const char *text)
+{
+	if (!pointer || d->n == EDITS_MAX) {
+		d->failed = true;
+		return;
+	}
+	d->items[d->n++] = (struct json_edit){.pointer = pointer, .text = text, .create = text};
+}
+
+static void edit_string(struct edits *d, const char *pointer, const char *value)
+{
+	struct strbuf b = {0};
+
+	strbuf_json(&b, value);
+	const char *text = b.failed ? NULL : arena_strdup(d->arena, b.s);
+	strbuf_free(&b);
+	d->failed = d->failed || !text;
+	edit(d, pointer, text);
+}
+
+/* --- shares --- */
+
+static bool has_word(const struct spec_strings *l, const char *word)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (str_eq(l->items[i], word))
+			return true;
+	return false;
+}
+
+static bool is_bind(const struct spec_mount *m)
+{
+	return str_eq(m->type, "bind") || has_word(&m->options, "bind") ||
+	       has_word(&m->options, "rbind");
+}
+
+static bool is_read_only(const struct spec_mount *m)
+{
+	bool ro = false;
+
+	for (size_t i = 0; i < m->options.n; i++) {
+		const char *w = m->options.items[i];
+		ro = str_eq(w, "ro") || str_eq(w, "rro") || (ro && !str_eq(w, "rw"));
+	}
+	return ro;
+}
+
+/* A tree of its own where we may make one, else the place itself. */
+static int open_share(const char *path, bool recursive, const char *pointer, int *ret_fd,
+		      struct err *e)
+{
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+	int fd = open_tree(AT_FDCWD, path, flags);
+
+	if (fd < 0)
+		fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, ERR_SYSTEM, errno, pointer, "opening %s: %s", path,
+			       err_reason(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
+static int add_share(struct be_vm_shares *s, const char *name, const char *path, bool recursive,
+		     bool read_only, const char *pointer, struct err *e)
+{
+	struct vm_share *share = &s->items[s->n];
+
+	snprintf(share->name, sizeof(share->name), "%s", name);
+	share->read_only = read_only;
+	int rc = open_share(path, recursive, pointer, &share->fd, e);
+	if (rc >= 0)
+		s->n++;
+	return rc;
+}
+
+void be_vm_shares_close(struct be_vm_shares *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		fd_close(&s->items[i].fd);
+	s->n = 0;
+}
+
+static int share_mount(struct rt_container *c, size_t i, struct be_vm_shares *s, struct edits *d,
+		       struct err *e)
+{
+	const struct spec_mount *m = &c->spec->mounts.items[i];
+	const char *path = m->source, *pointer = arena_printf(c->arena, "/mounts/%zu/source", i);
+	char name[32];
+
+	if (!is_bind(m) || !path)
+		return 0;
+	if (path[0] != '/')
+		path = arena_printf(c->arena, "%s/%s", c->doc.bundle, path);
+	if (!path || !pointer)
+		return err_sys(e, ENOMEM, NULL, "naming a mount's source");
+	snprintf(name, sizeof(name), "%zu", i);
+	edit_string(d, pointer, arena_printf(c->arena, "%s/%s", VM_SHARES_DIR, name));
+	return add_share(s, name, path, has_word(&m->options, "rbind"), is_read_only(m), pointer,
+			 e);
+}
+
+static int share_all(struct rt_container *c, struct be_vm_shares *s, struct edits *d, struct err *e)
+{
+	int rc = add_share(s, "root", c->doc.rootfs, true, false, "/root/path", e);
+
+	edit_string(d, "/root/path", VM_SHARES_DIR "/root");
+	for (size_t i = 0; rc >= 0 && i < c->spec->mounts.n; i++)
+		rc = share_mount(c, i, s, d, e);
+	return rc;
+}
+
+/* --- what else reads differently inside --- */
+
+/* The machine's network is the container's: it joins the one that the agent is in. */
+static void edit_namespaces(const struct spec *s, struct edits *d)
+{
+	for (size_t i = 0; i < s->linux_.namespaces.n; i++)
+		if (s->linux_.namespaces.items[i].type == SPEC_NS_NETWORK)
+			edit(d, arena_printf(d->arena, "/linux/namespaces/%zu", i),
+			     "{\"type\":\"network\",\"path\":\"/proc/1/ns/net\"}");
+}
+
+/* Hooks of the host's side ran there; what the host's control group does isn't done twice, for its
+ * devices and processors have other names inside. */
+static void edit_rest(const struct spec *s, struct edits *d)
+{
+	static const char *const gone[] = {
+		"/hooks/prestart",        "/hooks/createRuntime",
+		"/hooks/createContainer", "/hooks/poststart",
+		"/hooks/poststop",        "/linux/cgroupsPath",
+		"/linux/mountLabel",      "/process/apparmorProfile",
+		"/process/selinuxLabel",  "/vm",
+	};
+	static const char *const hosts[] = {
+		"/linux/resources/blockIO",
+		"/linux/resources/hugepageLimits",
+		"/linux/resources/network",
+		"/linux/resources/cpu/cpus",
+		"/linux/resources/cpu/mems",
+		"/linux/resources/cpu/realtimePeriod",
+		"/linux/resources/cpu/realtimeRuntime",
+	};
+
+	for (size_t i = 0; i < sizeof(gone) / sizeof(*gone); i++)
+		edit(d, gone[i], NULL);
+	for (size_t i = 0; s->linux_.resources.set && i < sizeof(hosts) / sizeof(*hosts); i++)
+		edit(d, hosts[i], NULL);
+}
+
+int be_vm_bundle(struct rt_container *c, struct be_vm_shares *ret, struct strbuf *ret_config,
+		 struct err *e)
+{
+	struct edits d = {.arena = c->arena,
+			  .items = arena_array(c->arena, EDITS_MAX, sizeof(*d.items))};
+
+	ret->items = arena_array(c->arena, c->spec->mounts.n + 1, sizeof(*ret->items));
+	if (!d.items || !ret->items)
+		return err_sys(e, ENOMEM, NULL, "making the guest's bundle");
+	int rc = share_all(c, ret, &d, e);
+	if (rc < 0)
+		return rc;
+	edit_namespaces(c->spec, &d);
+	edit_rest(c->spec, &d);
+	if (d.failed)
+		return err_sys(e, ENOMEM, NULL, "making the guest's bundle");
+	return json_edit(c->config, c->config_len, "config.json", d.items, d.n, ret_config, e);
+}

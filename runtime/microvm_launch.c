@@ -1,0 +1,354 @@
+/* runtime/microvm_launch.c: a micro-VM container up to "created", seen from the runtime.
+ *
+ * Invariants
+ *  1. As in shared_launch.c: every outside effect is in the journal first; the pid right after the
+ *     clone, and until then the machine ends with us, by the end of file at `sync`.
+ *  2. Everything that needs a path is opened here: the machine's own process gets descriptors.
+ *  3. The agent's socket is called start.sock until the program was started, agent.sock afterwards:
+ *     the name is the status.
+ */
+#include "runtime/microvm_process.h"
+
+#include "common/proc.h"
+#include "common/sync.h"
+#include "common/sys.h"
+#include "microvm/kvm.h"
+#include "microvm/proto.h"
+#include "net/card.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+struct launch {
+	struct rt_container *c;
+	struct be_vm_shape shape;
+	struct be_vm_parts parts;
+	struct cg_run cg;
+	struct plan plan;
+	struct plan_env env;
+	struct strbuf config;
+	struct net_cards cards;
+};
+
+static int note(void *arg, const char *record, struct err *e)
+{
+	struct rt_container *c = arg;
+
+	return st_journal_append(&c->journal, record, e);
+}
+
+/* --- what it is made of --- */
+
+static int open_file(const char *path, const char *pointer, int *ret_fd, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set(e, ERR_UNSUPPORTED, errno, pointer, "the guest's kernel %s: %s",
+			       path, err_reason(errno));
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_console(struct launch *l, const char *socket, struct err *e)
+{
+	struct rt_container *c = l->c;
+	const struct spec_process *p = &c->spec->process;
+	auto_fd master = -1, to = -1;
+
+	if (!p->terminal)
+		return 0;
+	int rc = be_vm_pty(p, &master, &l->parts.terminal, e);
+	if (rc >= 0 && socket)
+		rc = rt_console_connect(socket, &to, e);
+	if (rc >= 0 && socket)
+		rc = fd_send(to, master, "/dev/pts/0", 10, e);
+	if (rc >= 0 && !socket)
+		c->proc.master = take_fd(&master);
+	return rc < 0 ? err_wrap(e, rc, "the console") : 0;
+}
+
+/* The network namespace that the spec names; without a path one is made with the process. */
+static int open_network(struct launch *l, struct err *e)
+{
+	const struct spec_namespace *ns = spec_find_ns(l->c->spec, SPEC_NS_NETWORK);
+
+	if (!ns->path)
+		return 0;
+	l->parts.net = open(ns->path, O_RDONLY | O_CLOEXEC);
+	if (l->parts.net < 0)
+		return err_sys(e, errno, "/linux/namespaces", "opening the network namespace %s",
+			       ns->path);
+	return 0;
+}
+
+static int open_parts(struct launch *l, const struct rt_create *how, struct err *e)
+{
+	struct rt_container *c = l->c;
+	int rc = vm_kvm_open(&l->parts.kvm, e);
+
+	if (rc >= 0)
+		rc = open_network(l, e);
+	if (rc >= 0)
+		rc = open_file(l->shape.kernel, "/vm/kernel/path", &l->parts.kernel, e);
+	if (rc >= 0)
+		rc = open_file("/proc/self/exe", "", &l->parts.program, e);
+	if (rc >= 0)
+		rc = be_vm_bundle(c, &l->parts.shares, &l->config, e);
+	if (rc >= 0)
+		rc = rt_socket_listen(c->dir, "start.sock", SOCK_STREAM, &l->parts.agent, e);
+	if (rc < 0)
+		return rc;
+	l->parts.log = openat(c->dir, "console.log",
+			      O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (l->parts.log < 0)
+		return err_sys(e, errno, "console.log", "making the guest's log");
+	return open_console(l, how->console_socket, e);
+}
+
+static void close_parts(struct launch *l)
+{
+	struct be_vm_parts *p = &l->parts;
+	int *all[] = {&p->net,   &p->kvm, &p->kernel,   &p->program,
+		      &p->agent, &p->log, &p->terminal, &p->sync};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		fd_cleanup(all[i]);
+	be_vm_shares_close(&p->shares);
+	strbuf_free(&l->config);
+}
+
+/* --- its process --- */
+
+static int plan_groups(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	struct spec *host = be_vm_host_spec(c, &l->shape, e);
+
+	if (!host)
+		return -ENOMEM;
+	if (c->env->no_cgroup)
+		return 0;
+	struct cg_want want = {.spec = host,
+			       .id = c->id,
+			       .driver =
+				       c->env->systemd_cgroup ? CG_DRIVER_SYSTEMD : CG_DRIVER_FILES,
+			       .user = c->rootless};
+	bool own = c->rootless && !c->env->systemd_cgroup;
+	int rc = own ? cg_group_delegated(c->arena, c->layout, &want, &c->group, e)
+		     : cg_group_init(c->arena, c->layout, &want, &c->group, e);
+	if (rc < 0)
+		return rc;
+	c->group->delegated_only = c->rootless;
+	return cg_plan(&l->plan, c->group, host, e);
+}
+
+static int spawn(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	int sync[2], pidfd = -1;
+	char record[64];
+	struct clone_args args = {.flags = CLONE_PIDFD | (l->parts.net < 0 ? CLONE_NEWNET : 0),
+				  .pidfd = (uintptr_t)&pidfd,
+				  .exit_signal = SIGCHLD};
+	int rc = sync_pair(sync, e);
+
+	if (rc < 0)
+		return rc;
+	pid_t pid = sys_clone3(&args);
+	if (pid == 0) {
+		close(sync[0]);
+		l->parts.sync = sync[1];
+		be_vm_process(c, &l->parts, &l->plan, &l->env);
+	}
+	close(sync[1]);
+	if (pid < 0) {
+		close(sync[0]);
+		return err_sys(e, errno, NULL, "making the micro-VM's process");
+	}
+	int master = c->proc.master;
+	c->proc = (struct rt_proc){
+		.pid = pid, .pidfd = pidfd, .sync = sync[0], .master = master, .child = true};
+	rc = proc_start_time(-1, pid, &c->doc.ticks, e);
+	if (rc < 0)
+		return rc;
+	c->doc.pid = pid;
+	snprintf(record, sizeof(record), "pid %d %llu", (int)pid, (unsigned long long)c->doc.ticks);
+	return note(c, record, e);
+}
+
+static int attach(struct launch *l, struct err *e)
+{
+	l->cg.pid = l->c->proc.pid;
+	return plan_run(&l->plan, PLAN_ATTACH, &l->env, e);
+}
+
+/* --- its network --- */
+
+/* The filters outlive the machine only where the namespace does. */
+static int connect_card(struct launch *l, int ns, const struct net_card *card, struct err *e)
+{
+	const struct spec_namespace *net = spec_find_ns(l->c->spec, SPEC_NS_NETWORK);
+	struct vm_net_how how = {.mtu = (uint16_t)(card->mtu > UINT16_MAX ? 0 : card->mtu)};
+	auto_fd tap = -1;
+	char record[PATH_MAX + 64];
+	int rc = 0;
+
+	memcpy(how.mac, card->mac, sizeof(how.mac));
+	if (net->path) {
+		snprintf(record, sizeof(record), "redirect %s %s", card->name, net->path);
+		rc = note(l->c, record, e);
+	}
+	if (rc >= 0)
+		rc = net_tap_connect(ns, card, &tap, e);
+	return rc < 0 ? rc : fd_send(l->c->proc.sync, tap, &how, sizeof(how), e);
+}
+
+/* After the hooks, which may have made it; then the machine may go on. */
+static int connect_network(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	char path[64];
+	auto_fd own = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->proc.pid);
+	if (l->parts.net < 0)
+		own = open(path, O_RDONLY | O_CLOEXEC);
+	int ns = l->parts.net >= 0 ? l->parts.net : own;
+	if (ns < 0)
+		return err_sys(e, errno, path, "opening the container's network namespace");
+	int rc = net_describe(ns, c->arena, &l->cards, e);
+	if (rc >= 0 && l->cards.n > BE_VM_CARDS)
+		rc = err_set(e, ERR_UNSUPPORTED, E2BIG, "/linux/namespaces",
+			     "a micro-VM has at most %u network cards, the namespace has %zu",
+			     BE_VM_CARDS, l->cards.n);
+	if (rc >= 0)
+		rc = sync_send(c->proc.sync, SYNC_GO, (int64_t)l->cards.n, -1, e);
+	for (size_t i = 0; rc >= 0 && i < l->cards.n; i++)
+		rc = connect_card(l, ns, &l->cards.items[i], e);
+	return rc;
+}
+
+static int runtime_hooks(struct rt_container *c, struct err *e)
+{
+	const struct spec_hooks *h = &c->spec->hooks;
+	auto_strbuf state = {0};
+
+	if (!h->prestart.n && !h->create_runtime.n && !h->create_container.n)
+		return 0;
+	rt_hook_state(c, RT_CREATING, c->proc.pid, &state);
+	int rc = rt_hooks(&h->prestart, "prestart", &state, c->hook_out, e);
+	if (rc >= 0)
+		rc = rt_hooks(&h->create_runtime, "createRuntime", &state, c->hook_out, e);
+	if (rc >= 0)
+		rc = rt_hooks(&h->create_container, "createContainer", &state, c->hook_out, e);
+	return rc;
+}
+
+/* --- the container in it --- */
+
+/* A machine that ended says why at `sync`; the agent's silence is only its echo. */
+static int last_words(struct rt_container *c, int rc, struct err *e)
+{
+	struct sync_msg m;
+	struct err ignored;
+
+	if (e->kind == ERR_SPEC || e->kind == ERR_EXEC || e->kind == ERR_UNSUPPORTED)
+		return rc;
+	struct pollfd p = {.fd = c->proc.sync, .events = POLLIN};
+	if (poll(&p, 1, 1000) == 1 && sync_recv(c->proc.sync, &m, NULL, &ignored) > 0 &&
+	    m.type == SYNC_ERROR) {
+		*e = m.err;
+		return -e->code;
+	}
+	return rc;
+}
+
+static int configure_network(struct launch *l, struct err *e)
+{
+	auto_strbuf request = {0};
+	struct json_out o;
+
+	if (l->cards.n == 0)
+		return 0;
+	json_out_init(&o, &request, NULL);
+	json_obj_open(&o, NULL);
+	json_put_str(&o, "verb", "net");
+	net_cards_put(&l->cards, &o);
+	json_obj_close(&o);
+	return be_vm_call(l->c, &request, NULL, e);
+}
+
+static int create_inside(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	auto_strbuf request = {0};
+	struct json_out o;
+
+	json_out_init(&o, &request, NULL);
+	json_obj_open(&o, NULL);
+	json_put_str(&o, "verb", "create");
+	json_put_str(&o, "id", c->id);
+	json_put_str(&o, "config", l->config.s);
+	json_obj_close(&o);
+	return be_vm_call(c, &request, NULL, e);
+}
+
+static int launch(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	int rc = plan_run(&l->plan, PLAN_PREPARE, &l->env, e);
+
+	if (rc >= 0 && c->group && !cg_group_none(c->group)) {
+		c->doc.cgroup = c->group->path;
+		c->doc.unit = c->group->unit;
+	}
+	if (rc >= 0)
+		rc = spawn(l, e);
+	if (rc >= 0)
+		rc = attach(l, e);
+	if (rc >= 0)
+		rc = runtime_hooks(c, e);
+	if (rc >= 0)
+		rc = connect_network(l, e);
+	if (rc >= 0)
+		rc = configure_network(l, e);
+	if (rc >= 0)
+		rc = create_inside(l, e);
+	if (rc < 0 && c->proc.sync >= 0)
+		rc = last_words(c, rc, e);
+	if (rc >= 0)
+		rc = sync_send(c->proc.sync, SYNC_START, 0, -1, e);
+	if (rc >= 0 && c->one_shot)
+		rc = c->born(c, e);
+	return rc;
+}
+
+int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err *e)
+{
+	struct launch l = {.c = c, .plan = {.arena = c->arena}, .parts = BE_VM_PARTS_INIT};
+
+	c->proc.master = -1;
+	int rc = be_vm_shape(c, &l.shape, e);
+	if (rc < 0)
+		return rc;
+	l.parts.shape = &l.shape;
+	l.cg = (struct cg_run){.note = note, .note_arg = c};
+	l.env = (struct plan_env){.room = {[PLAN_CG] = &l.cg}, .journal = note, .journal_arg = c};
+	rc = plan_groups(&l, e);
+	l.cg.group = c->group;
+	if (rc >= 0)
+		rc = open_parts(&l, how, e);
+	if (rc >= 0)
+		rc = launch(&l, e);
+	close_parts(&l);
+	return rc;
+}

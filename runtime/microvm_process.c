@@ -1,0 +1,284 @@
+/* runtime/microvm_process.c: from the clone to the monitor: control group, file server, streams.
+ *
+ * Invariants
+ *  1. It has one thread until vm_monitor_run(), and the file server is forked before.
+ *  2. Nothing of the runtime's stays open: no lock, no journal, no directory.
+ *  3. It ends as the container's first process did: engines read its wait status.
+ */
+#include "runtime/microvm_process.h"
+
+#include "common/sync.h"
+#include "microvm/jail.h"
+#include "microvm/monitor.h"
+#include "microvm/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+#define FILE_THREADS 4
+
+/* The guest ended without the container having done so. */
+#define STATUS_LOST (255 << 8)
+
+struct process {
+	const char *id;
+	const struct be_vm_parts *p;
+	int signals;
+	struct vm_net_how cards[BE_VM_CARDS];
+	size_t n_cards;
+};
+
+/* --- descriptors, signals, terminal --- */
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void be_vm_close_others(const int *keep, size_t n)
+{
+	int sorted[32];
+	unsigned from = 3;
+	size_t m = 0;
+
+	for (size_t i = 0; i < n && m < 32; i++)
+		if (keep[i] >= 3)
+			sorted[m++] = keep[i];
+	qsort(sorted, m, sizeof(*sorted), by_number);
+	for (size_t i = 0; i < m; i++) {
+		if ((unsigned)sorted[i] > from)
+			(void)syscall(SYS_close_range, from, sorted[i] - 1, 0);
+		from = (unsigned)sorted[i] + 1;
+	}
+	(void)syscall(SYS_close_range, from, ~0u, 0);
+}
+
+int be_vm_signals(int *ret_fd, struct err *e)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+		return err_sys(e, errno, NULL, "blocking signals");
+	int fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_sys(e, errno, NULL, "making a signal descriptor");
+	*ret_fd = fd;
+	return 0;
+}
+
+_Noreturn void be_vm_end_as(int status)
+{
+	struct rlimit none = {0, 0};
+	sigset_t all;
+
+	if (WIFSIGNALED(status)) {
+		int sig = WTERMSIG(status);
+		/* The memory of a guest is nobody's core file. */
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+		(void)setrlimit(RLIMIT_CORE, &none);
+		signal(sig, SIG_DFL);
+		sigemptyset(&all);
+		sigprocmask(SIG_SETMASK, &all, NULL);
+		raise(sig);
+		_exit(128 + sig);
+	}
+	_exit(WEXITSTATUS(status));
+}
+
+int be_vm_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *e)
+{
+	auto_fd master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct winsize ws = {.ws_row = (unsigned short)p->console_height.v,
+			     .ws_col = (unsigned short)p->console_width.v};
+	struct termios t;
+	int unlock = 0;
+
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
+		return err_sys(e, errno, "/process/terminal", "opening a pty");
+	int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return err_sys(e, errno, "/process/terminal", "opening the pty's other side");
+	if (tcgetattr(slave, &t) == 0) {
+		cfmakeraw(&t);
+		(void)tcsetattr(slave, TCSANOW, &t);
+	}
+	if (p->console_height.set && p->console_width.set)
+		(void)ioctl(master, TIOCSWINSZ, &ws);
+	*ret_master = take_fd(&master);
+	*ret_slave = slave;
+	return 0;
+}
+
+/* The window's size is told to whoever has the terminal as its own. */
+static int streams(const struct be_vm_parts *p, struct err *e)
+{
+	setsid();
+	if (p->terminal < 0)
+		return 0;
+	if (ioctl(p->terminal, TIOCSCTTY, 0) < 0)
+		return err_sys(e, errno, "/process/terminal", "taking the controlling terminal");
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(p->terminal, fd) < 0)
+			return err_sys(e, errno, "/process/terminal", "placing the terminal");
+	return 0;
+}
+
+/* A plain user's machine stays where it is: it has only what he has. */
+static int join_network(const struct be_vm_parts *p, struct err *e)
+{
+	if (p->net >= 0 && setns(p->net, CLONE_NEWNET) < 0 && errno != EPERM)
+		return err_sys(e, errno, "/linux/namespaces", "joining the network namespace");
+	return 0;
+}
+
+/* What comes after GO. */
+static int receive_cards(struct process *w, int64_t n, struct err *e)
+{
+	if (n < 0 || n > BE_VM_CARDS)
+		return err_set(e, ERR_INTERNAL, EPROTO, NULL, "%lld network cards", (long long)n);
+	for (; w->n_cards < (size_t)n; w->n_cards++) {
+		struct vm_net_how *how = &w->cards[w->n_cards];
+		int tap = -1, rc = fd_recv(w->p->sync, how, sizeof(*how), &tap, e);
+		if (rc >= 0 && ((size_t)rc != sizeof(*how) || tap < 0))
+			rc = err_set(e, ERR_INTERNAL, EPROTO, NULL, "a network card is missing");
+		if (rc < 0)
+			return rc;
+		how->tap = tap;
+	}
+	return 0;
+}
+
+/* --- the file server --- */
+
+static _Noreturn void serve_files(const struct be_vm_parts *p, int sock)
+{
+	int keep[32] = {sock};
+	size_t n = 1;
+	struct err e;
+
+	for (size_t i = 0; i < p->shares.n && n < 32; i++)
+		keep[n++] = p->shares.items[i].fd;
+	if (p->shares.n < 31)
+		be_vm_close_others(keep, n);
+	/* It holds none of the container's streams: whoever reads them waits for their end. */
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		(void)dup2(null, fd);
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	_exit(vm_fs_serve(sock, p->shares.items, p->shares.n, FILE_THREADS, &e) < 0);
+}
+
+static int start_files(const struct be_vm_parts *p, int *ret_sock, struct err *e)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, errno, NULL, "making the file server's socket");
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		serve_files(p, pair[1]);
+	}
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return err_sys(e, errno, NULL, "starting the file server");
+	}
+	*ret_sock = pair[0];
+	return 0;
+}
+
+/* --- the machine --- */
+
+static int stream_to_agent(void *arg, int *ret_fd, struct err *e)
+{
+	return vm_monitor_connect(arg, ret_fd, e);
+}
+
+/* On the monitor's thread for it: once the container is made, its streams and its end. */
+static int work(struct vm_monitor *m, void *arg)
+{
+	struct process *w = arg;
+	struct err e;
+	int status = STATUS_LOST;
+
+	/* Whoever made us is gone before it was done: so are we. */
+	if (sync_expect(w->p->sync, SYNC_START, NULL, NULL, &e) < 0)
+		return status;
+	struct vm_relay r = {.id = w->id,
+			     .process = "init",
+			     .terminal = w->p->terminal,
+			     .signals = w->signals,
+			     .connect = stream_to_agent,
+			     .arg = m};
+	return vm_relay_run(&r, &status, &e) < 0 ? STATUS_LOST : status;
+}
+
+static int run(struct process *w, int files, int *ret_status, struct err *e)
+{
+	const struct be_vm_parts *p = w->p;
+	struct vm_how how = {.kvm = p->kvm,
+			     .kernel = p->kernel,
+			     .program = p->program,
+			     .agent = p->agent,
+			     .files = files,
+			     .log = p->log,
+			     .kernel_name = p->shape->kernel,
+			     .parameters = p->shape->parameters,
+			     .memory = p->shape->memory,
+			     .vcpus = p->shape->vcpus,
+			     .nets = w->cards,
+			     .n_nets = w->n_cards,
+			     .work = work,
+			     .arg = w};
+	int keep[9 + BE_VM_CARDS] = {p->kvm,      p->kernel, p->program, p->agent, p->log,
+				     p->terminal, p->sync,   w->signals, files};
+
+	for (size_t i = 0; i < w->n_cards; i++)
+		keep[9 + i] = w->cards[i].tap;
+	be_vm_close_others(keep, 9 + w->n_cards);
+	int rc = vm_jail(e);
+	return rc < 0 ? rc : vm_monitor_run(&how, ret_status, e);
+}
+
+_Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p,
+			     const struct plan *plan, const struct plan_env *env)
+{
+	struct process w = {.id = c->id, .p = p, .signals = -1};
+	struct err e;
+	int files = -1, status = STATUS_LOST;
+	int64_t cards = 0;
+	int rc = join_network(p, &e);
+
+	if (rc >= 0 && sync_expect(p->sync, SYNC_GO, &cards, NULL, &e) < 0)
+		_exit(1);
+	if (rc >= 0)
+		rc = receive_cards(&w, cards, &e);
+	if (rc >= 0)
+		rc = plan_run(plan, PLAN_ENTER, env, &e);
+	if (rc >= 0)
+		rc = streams(p, &e);
+	if (rc >= 0)
+		rc = start_files(p, &files, &e);
+	if (rc >= 0)
+		rc = be_vm_signals(&w.signals, &e);
+	if (rc >= 0)
+		rc = run(&w, files, &status, &e);
+	if (rc < 0)
+		(void)sync_send_error(p->sync, &e);
+	be_vm_end_as(status);
+}

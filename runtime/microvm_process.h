@@ -1,0 +1,39 @@
+/* runtime/microvm_process.h: the machine's own process, between the runtime and microvm/. */
+#ifndef RF_RUNTIME_MICROVM_PROCESS_H
+#define RF_RUNTIME_MICROVM_PROCESS_H
+
+#include "microvm/devices.h"
+#include "runtime/microvm.h"
+
+/* What the process is given; all descriptors are its own from the clone on. */
+struct be_vm_parts {
+	int net; /* network namespace to be in, or -1: it is in a new one */
+	int kvm, kernel, program, agent, log;
+	int terminal; /* slave of the container's pty, or -1 */
+	/* To the runtime: GO comes with the number of network cards, then each as a tap with its
+	 * struct vm_net_how, then START; end of file before that ends it. */
+	int sync;
+	struct be_vm_shares shares;
+	const struct be_vm_shape *shape;
+};
+#define BE_VM_CARDS 4u
+#define BE_VM_PARTS_INIT                                                                   \
+	{                                                                                  \
+		.net = -1, .kvm = -1, .kernel = -1, .program = -1, .agent = -1, .log = -1, \
+		.terminal = -1, .sync = -1                                                 \
+	}
+
+/* In the cloned process: becomes the monitor, and ends as the container's first process ended. */
+_Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p,
+			     const struct plan *plan, const struct plan_env *env);
+
+/* A pty of the host's, raw: the guest's has the line discipline. */
+int be_vm_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *e);
+/* All signals but those that can't be are read from *ret_fd from now on. */
+int be_vm_signals(int *ret_fd, struct err *e);
+/* Ends this process as wait(2) says that the other ended. */
+_Noreturn void be_vm_end_as(int status);
+/* Closes every descriptor from 3 on that isn't in keep (n of them, in any order). */
+void be_vm_close_others(const int *keep, size_t n);
+
+#endif
