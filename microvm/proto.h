@@ -19,15 +19,32 @@
 #define VM_SHARES_DIR \
 	"/run/ringfence/shares" /* in the guest: where the shares' file system is mounted */
 
-/* Writes one frame (the text of one JSON document). Blocks. */
+/* Writes one frame (the text of one JSON document) to a stream socket, without SIGPIPE. -EMSGSIZE:
+ * longer than VM_FRAME_MAX; -EAGAIN: the socket's time is up, or it doesn't block and is full. */
 int vm_frame_send(int fd, const char *json, size_t len, struct err *e);
-/* Reads one frame into the arena and parses it. 1, or 0 at a clean end before any byte. */
+/* Reads one frame into the arena and parses it; it must be an object. 1, or 0 at a clean end before
+ * any byte. -EPROTO: not a frame, or cut; -EAGAIN as above. */
 int vm_frame_recv(int fd, struct arena *a, struct json **ret, struct err *e);
 
+/* The same piece by piece, from a descriptor that doesn't block. Zeroed at first; text is the
+ * reader's until vm_frame_free(). Nothing behind the frame is read. */
+struct vm_frame {
+	uint8_t head[4];
+	size_t got; /* bytes of the frame so far, its length included */
+	struct strbuf text;
+};
+/* 1: it is whole, 0: more has to come, -EPIPE: the end before any byte; else as vm_frame_recv. */
+int vm_frame_more(int fd, struct vm_frame *f, struct err *e);
+int vm_frame_parse(const struct vm_frame *f, struct arena *a, struct json **ret, struct err *e);
+void vm_frame_free(struct vm_frame *f);
+
 /* Sends a request and takes its answer: the object under "ok" in *ret_ok (may be NULL), or the
- * error that the agent sent, put into e as it was. */
+ * error that the agent sent, put into e as it was. -EPIPE: it ended without an answer. */
 int vm_call(int fd, struct arena *a, const char *json, size_t len, const struct json **ret_ok,
 	    struct err *e);
+/* What the answer in this frame says: as vm_call. An error's strings lose their control
+ * characters: they end up on terminals. */
+int vm_answer_read(const struct json *answer, const struct json **ret_ok, struct err *e);
 /* The other side's answers. */
 int vm_answer_ok(int fd, const char *members,
 		 struct err *e); /* members: inside of the object, "" for none */

@@ -81,7 +81,7 @@ struct vm_vsock {
 	struct vm_vsock_stream *streams; /* VSOCK_STREAMS, and one for hello */
 	struct vm_vsock_stream *free;
 	unsigned high, used; /* slots ever used; in use */
-	TAILQ_HEAD(, vm_vsock_stream) queue;
+	TAILQ_HEAD(vm_vsock_queue, vm_vsock_stream) queue;
 	struct vm_vsock_reset resets[VSOCK_RESETS];
 	unsigned n_resets;
 	struct vm_chain chain;
