@@ -24,11 +24,9 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_F
 CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DRF_VERSION='"$(VERSION)"' \
 	-DRF_DATE='"$(DATE)"' -I. -I/usr/include/libnl3 $(CPPFLAGS)
 CFLAGS_ALL := -std=gnu11 -O2 -g -fPIE -fno-common $(WARN) $(HARDEN) $(CFLAGS)
-# libcgroup and libnl mention name-service calls that we never reach: without --no-warnings the
-# linker says so at each link.
 # The self-guard comes before the C library where the processor's entry is written (cli/entry.c).
 ENTRY := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),-Wl$(,)-e$(,)cli_entry)
-LDFLAGS_ALL := -static-pie $(ENTRY) -Wl,-z,relro,-z,now,-z,noexecstack,--no-warnings $(LDFLAGS)
+LDFLAGS_ALL := -static-pie $(ENTRY) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 SRC := $(sort $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)))
 OBJ := $(SRC:%.c=$(O)/%.o)
@@ -37,9 +35,12 @@ LIBOBJ := $(filter-out $(O)/cli/main.o,$(OBJ))
 .PHONY: all
 all: ringfence
 
+# libcgroup and libnl mention name-service calls that we never reach, and the linker says so at each
+# link. (Its --no-warnings would hide missing symbols as well, and link on.)
 ringfence: $(OBJ)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(OBJ) $(LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(OBJ) $(LIBS) 2>$(O)/link.log || \
+		{ cat $(O)/link.log >&2; exit 1; }
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
