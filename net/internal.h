@@ -21,6 +21,11 @@ struct net_link {
 	char name[IFNAMSIZ]; /* the kernel's: the one asked for may be an alternative one */
 };
 
+/* The calling thread into the namespace (a descriptor; -1: stays) and back; *ret_own is closed by
+ * the latter. */
+int net_ns_enter(int ns, int *ret_own, struct err *e);
+int net_ns_leave(int own, struct err *e);
+
 /* ns: a descriptor of the namespace, or -1: the caller's. The caller is in its own again. */
 int net_nl_open(int ns, struct net_nl *ret_nl, struct err *e);
 void net_nl_close(struct net_nl *nl);
@@ -28,6 +33,8 @@ void net_nl_close(struct net_nl *nl);
  * of it. A negative errno, the kernel's own, without a struct err: callers know the object. */
 int net_nl_call(struct net_nl *nl, struct nl_msg **msg, void (*each)(struct nlmsghdr *, void *),
 		void *arg);
+/* A message with its fixed part; NULL: no memory, which net_nl_call says too. */
+struct nl_msg *net_nl_msg(int type, int flags, const void *head, size_t len);
 /* -ENODEV when there is none of that name. */
 int net_nl_link(struct net_nl *nl, const char *name, struct net_link *ret_link);
 

@@ -19,22 +19,51 @@ static int connect_nl(struct net_nl *nl)
 	return nl_connect(nl->sk, NETLINK_ROUTE) < 0 ? -EPROTONOSUPPORT : 0;
 }
 
-int net_nl_open(int ns, struct net_nl *ret_nl, struct err *e)
+int net_ns_enter(int ns, int *ret_own, struct err *e)
 {
-	auto_nl nl = {0};
 	auto_fd own = ns < 0 ? -1 : open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 
 	if (ns >= 0 && (own < 0 || setns(ns, CLONE_NEWNET) < 0))
-		return err_sys(e, errno, "/linux/netDevices",
-			       "entering the container's network namespace");
-	int rc = connect_nl(&nl);
-	if (ns >= 0 && setns(own, CLONE_NEWNET) < 0)
+		return err_sys(e, errno, NULL, "entering the container's network namespace");
+	*ret_own = take_fd(&own);
+	return 0;
+}
+
+int net_ns_leave(int own, struct err *e)
+{
+	auto_fd fd = own;
+
+	if (fd >= 0 && setns(fd, CLONE_NEWNET) < 0)
 		return err_sys(e, errno, NULL, "returning to our own network namespace");
+	return 0;
+}
+
+int net_nl_open(int ns, struct net_nl *ret_nl, struct err *e)
+{
+	auto_nl nl = {0};
+	int own = -1, rc = net_ns_enter(ns, &own, e);
+
+	if (rc < 0)
+		return rc;
+	rc = connect_nl(&nl);
+	if (net_ns_leave(own, e) < 0)
+		return -e->code;
 	if (rc < 0)
 		return err_sys(e, -rc, NULL, "opening a netlink socket");
 	*ret_nl = nl;
 	nl.sk = NULL;
 	return 0;
+}
+
+struct nl_msg *net_nl_msg(int type, int flags, const void *head, size_t len)
+{
+	struct nl_msg *msg = nlmsg_alloc_simple(type, flags);
+
+	if (msg && nlmsg_append(msg, (void *)(uintptr_t)head, len, NLMSG_ALIGNTO) < 0) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return msg;
 }
 
 void net_nl_close(struct net_nl *nl)
