@@ -20,7 +20,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define VM_FS_MAX_WRITE (128u << 10) /* bytes of payload in one message */
+#define VM_FS_MAX_WRITE (128u << 10)                /* bytes of payload in one message */
+#define VM_FS_MESSAGE_MAX (VM_FS_MAX_WRITE + 4096u) /* a whole request: more is refused */
 #define VM_FS_TAG "ringfence"
 
 struct vm_share {

@@ -21,8 +21,6 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#define VM_FS_HEAD 4096u /* room beside the payload: header, fixed arguments, names */
-#define VM_FS_IN_MAX (VM_FS_MAX_WRITE + VM_FS_HEAD)
 /* Seconds for which the guest may believe a name or attributes. The root is the guest's alone as a
  * rule, but engines copy files into it, and volumes are shared: so it is short, the same for all,
  * and a name that isn't there is never remembered. */

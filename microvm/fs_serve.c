@@ -63,7 +63,7 @@ static ssize_t take(struct vm_fs_worker *w)
 	ssize_t n;
 
 	do
-		n = recv(w->fs->sock, w->in, VM_FS_IN_MAX, MSG_TRUNC);
+		n = recv(w->fs->sock, w->in, VM_FS_MESSAGE_MAX, MSG_TRUNC);
 	while (n < 0 && again(w->fs, POLLIN));
 	return n < 0 && errno == ECONNRESET ? 0 : n;
 }
@@ -86,7 +86,8 @@ static void work(struct vm_fs_worker *w)
 
 	while ((n = take(w)) > 0) {
 		/* What was cut off: the header's length doesn't fit what is there, so EINVAL. */
-		size_t len = (size_t)n > VM_FS_IN_MAX ? sizeof(struct fuse_in_header) : (size_t)n;
+		size_t len =
+			(size_t)n > VM_FS_MESSAGE_MAX ? sizeof(struct fuse_in_header) : (size_t)n;
 		size_t answer = vm_fs_call(w, len);
 
 		if (answer && !give(w, answer))
@@ -179,6 +180,8 @@ static int set_up(struct vm_fs *fs, struct err *e)
 			return rc;
 	}
 	fs->as_caller = vm_fs_creds_init(&creds) == 0 && vm_fs_creds_able(&creds);
+	int room = 1 << 20; /* for answers; as much of it as the host allows */
+	setsockopt(fs->sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the write */
 	return 0;
 }
@@ -193,7 +196,7 @@ static int start_workers(struct vm_fs *fs, struct vm_fs_worker *w, unsigned n, s
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	for (; i < n && code == 0; i++) {
 		w[i].fs = fs;
-		w[i].in = malloc(VM_FS_IN_MAX);
+		w[i].in = malloc(VM_FS_MESSAGE_MAX);
 		w[i].out = malloc(sizeof(struct fuse_out_header) + VM_FS_MAX_WRITE);
 		code = w[i].in && w[i].out ? 0 : ENOMEM;
 		if (code == 0)
