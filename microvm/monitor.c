@@ -14,6 +14,7 @@
 #include "microvm/fs.h"
 #include "microvm/jail.h"
 #include "microvm/proto.h"
+#include "microvm/snapshot.h"
 #include "microvm/vcpu.h"
 
 #include <errno.h>
@@ -45,7 +46,8 @@ struct vm_monitor {
 	/* Under the lock. */
 	bool done; /* work returned */
 	int status;
-	bool dead; /* the guest ended by itself */
+	bool write_down; /* the agent listens, and a template is wanted */
+	bool dead;       /* the guest ended by itself */
 	char why[128];
 };
 
@@ -137,9 +139,21 @@ static int add_balloon(struct vm_monitor *m, const struct vm_wires *w, struct er
 	return rc < 0 ? rc : place(m, d, e);
 }
 
+/* Nobody talks to the agent yet: this is the moment that a template holds. */
+static void on_hello(void *arg)
+{
+	struct vm_monitor *m = arg;
+
+	if (m->how->to < 0)
+		return;
+	m->write_down = true;
+	vm_loop_stop(&m->loop);
+}
+
 static int add_vsock(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
 {
-	struct vm_vsock_how how = {.listen = m->how->agent, .port = VM_AGENT_PORT};
+	struct vm_vsock_how how = {
+		.listen = m->how->agent, .port = VM_AGENT_PORT, .hello = on_hello, .arg = m};
 	int rc = vm_vsock_make(w, &how, &m->vsock, e);
 
 	return rc < 0 ? rc : place(m, m->vsock, e);
@@ -225,7 +239,7 @@ static int load(struct vm_monitor *m, uint64_t *ret_entry, struct err *e)
 	return vm_boot_load(&m->mem, &b, ret_entry, e);
 }
 
-static int make_vcpus(struct vm_monitor *m, uint64_t entry, struct err *e)
+static int make_vcpus(struct vm_monitor *m, struct err *e)
 {
 	m->bus = (struct vm_bus){.loop = &m->loop, .mmio = on_mmio, .ended = on_end, .arg = m};
 	for (unsigned i = 0; i < m->how->vcpus; i++) {
@@ -234,12 +248,12 @@ static int make_vcpus(struct vm_monitor *m, uint64_t entry, struct err *e)
 			return rc;
 		m->n_vcpus++;
 	}
-	return vm_vcpu_boot(&m->vcpus[0], entry, VM_BOOT_ZERO_PAGE, e);
+	return 0;
 }
 
 static int boot(struct vm_monitor *m, struct err *e)
 {
-	uint64_t entry;
+	uint64_t entry = 0;
 	int rc = vm_memory_make(&m->mem, m->how->memory, e);
 
 	if (rc >= 0)
@@ -248,7 +262,56 @@ static int boot(struct vm_monitor *m, struct err *e)
 		rc = add_devices(m, e);
 	if (rc >= 0)
 		rc = load(m, &entry, e);
-	return rc < 0 ? rc : make_vcpus(m, entry, e);
+	if (rc >= 0)
+		rc = make_vcpus(m, e);
+	return rc < 0 ? rc : vm_vcpu_boot(&m->vcpus[0], entry, VM_BOOT_ZERO_PAGE, e);
+}
+
+/* --- templates --- */
+
+static struct vm_machine machine(struct vm_monitor *m)
+{
+	return (struct vm_machine){.kvm = &m->kvm,
+				   .mem = &m->mem,
+				   .vcpus = m->vcpus,
+				   .n_vcpus = m->n_vcpus,
+				   .devices = m->devices,
+				   .n_devices = m->n_devices};
+}
+
+static int restore(struct vm_monitor *m, struct err *e)
+{
+	const struct vm_how *how = m->how;
+	uint64_t offset = 0;
+	int rc = vm_snapshot_check(how->from, how->memory, how->vcpus, &offset, e);
+
+	if (rc >= 0)
+		rc = vm_memory_map(&m->mem, how->memory, how->from, offset, e);
+	if (rc >= 0)
+		rc = vm_kvm_make(&m->kvm, how->kvm, &m->mem, e);
+	if (rc >= 0)
+		rc = add_devices(m, e);
+	if (rc >= 0)
+		rc = make_vcpus(m, e);
+	if (rc < 0)
+		return rc;
+	struct vm_machine all = machine(m);
+	return vm_snapshot_read(how->from, &all, e);
+}
+
+/* A template that can't be written costs the next start its speed, and this one nothing. */
+static int write_down(struct vm_monitor *m, struct err *e)
+{
+	struct vm_machine all = machine(m);
+	struct err ignored;
+
+	m->write_down = false;
+	vm_vcpus_stop(m->vcpus, m->n_vcpus);
+	vm_lock(&m->loop);
+	(void)vm_snapshot_write(m->how->to, &all, &ignored);
+	m->loop.stop = m->done || m->dead;
+	vm_unlock(&m->loop);
+	return vm_vcpus_start(m->vcpus, m->n_vcpus, e);
 }
 
 /* --- work --- */
@@ -296,7 +359,12 @@ static int run(struct vm_monitor *m, int *ret_status, struct err *e)
 	rc = pthread_create(&m->worker, NULL, work, m);
 	if (rc)
 		return err_sys(e, rc, NULL, "starting the monitor's thread");
-	rc = vm_jail_calls(VM_THREAD_LOOP, e);
+	if (m->how->to >= 0)
+		rc = vm_loop_run(&m->loop, e);
+	if (rc >= 0 && m->write_down)
+		rc = write_down(m, e);
+	if (rc >= 0)
+		rc = vm_jail_calls(VM_THREAD_LOOP, e);
 	if (rc >= 0)
 		rc = vm_loop_run(&m->loop, e);
 	if (rc < 0)
@@ -317,7 +385,7 @@ int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e)
 	m->kvm.vm = -1;
 	int rc = vm_loop_init(&m->loop, e);
 	if (rc >= 0)
-		rc = boot(m, e);
+		rc = how->from >= 0 ? restore(m, e) : boot(m, e);
 	if (rc >= 0)
 		rc = run(m, ret_status, e);
 	/* The process ends now, and the kernel takes back the rest: a thread that still runs `work`

@@ -19,6 +19,8 @@ struct vm_how {
 	int agent;   /* listening socket: a connection to it is one to the guest's agent */
 	int files;   /* SOCK_SEQPACKET to the file server */
 	int log;     /* the guest's console */
+	int from;    /* a template to go on from, instead of booting (snapshot.h) */
+	int to;      /* an empty file that becomes one, once the agent listens */
 	const char *kernel_name;
 	const char *parameters; /* of the kernel, behind ours; or NULL */
 	uint64_t memory;        /* bytes, whole pages */

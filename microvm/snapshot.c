@@ -178,15 +178,14 @@ static int read_header(int fd, struct header *ret, struct err *e)
 	return 0;
 }
 
-int vm_snapshot_check(int fd, uint64_t memory, unsigned vcpus, unsigned n_devices,
-		      uint64_t *ret_offset, struct err *e)
+int vm_snapshot_check(int fd, uint64_t memory, unsigned vcpus, uint64_t *ret_offset, struct err *e)
 {
 	struct header h;
 	int rc = read_header(fd, &h, e);
 
 	if (rc < 0)
 		return rc;
-	if (h.memory != memory || h.vcpus != vcpus || h.devices != n_devices)
+	if (h.memory != memory || h.vcpus != vcpus)
 		return err_set(e, ERR_UNSUPPORTED, EINVAL, NULL,
 			       "the machine that was written down has another shape");
 	*ret_offset = h.memory_offset;
@@ -243,6 +242,9 @@ int vm_snapshot_read(int fd, const struct vm_machine *m, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	if (h.devices != m->n_devices)
+		return err_set(e, ERR_UNSUPPORTED, EINVAL, NULL,
+			       "the machine that was written down has other devices");
 	auto_str state = malloc(h.state_len + 1);
 	if (!state)
 		return err_sys(e, ENOMEM, NULL, "reading the machine");

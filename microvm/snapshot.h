@@ -27,8 +27,7 @@ struct vm_machine { /* what is written down; borrowed */
 int vm_snapshot_write(int fd, const struct vm_machine *m, struct err *e);
 /* Looks at the header: *ret_offset is where the memory lies. ERR_UNSUPPORTED: not one of ours, of
  * another shape, or cut off. */
-int vm_snapshot_check(int fd, uint64_t memory, unsigned vcpus, unsigned n_devices,
-		      uint64_t *ret_offset, struct err *e);
+int vm_snapshot_check(int fd, uint64_t memory, unsigned vcpus, uint64_t *ret_offset, struct err *e);
 /* Everything but the memory, which is mapped already; the vCPUs are made and haven't run. */
 int vm_snapshot_read(int fd, const struct vm_machine *m, struct err *e);
 

@@ -13,6 +13,20 @@ struct be_vm_shape {
 };
 int be_vm_shape(struct rt_container *c, struct be_vm_shape *ret, struct err *e);
 
+/* microvm_template.c: a machine to go on from (from), or a file to write one down in (to); -1:
+ * none. */
+struct be_vm_template {
+	int dir, from, to;
+	char name[40], making[64];
+};
+#define BE_VM_TEMPLATE_INIT                     \
+	{                                       \
+		.dir = -1, .from = -1, .to = -1 \
+	}
+void be_vm_template_open(const struct be_vm_shape *s, struct be_vm_template *ret);
+/* works: the container was made; else what it came from is given up. */
+void be_vm_template_close(struct be_vm_template *t, const struct be_vm_shape *s, bool works);
+
 /* What the guest sees of the host's files. */
 struct be_vm_shares {
 	struct vm_share *items; /* the arena's; descriptors closed by be_vm_shares_close */

@@ -25,7 +25,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 
 struct launch {
 	struct rt_container *c;
@@ -36,6 +38,7 @@ struct launch {
 	struct plan_env env;
 	struct strbuf config;
 	struct net_cards cards;
+	struct be_vm_template template;
 };
 
 static int note(void *arg, const char *record, struct err *e)
@@ -272,6 +275,32 @@ static int last_words(struct rt_container *c, int rc, struct err *e)
 	return rc;
 }
 
+/* A machine that comes from a template has its randomness, clock and name from the day that it was
+ * made: before anything else happens in it, it gets its own. */
+static int reseed(struct launch *l, struct err *e)
+{
+	auto_strbuf request = {0};
+	struct json_out o;
+	uint8_t bytes[64];
+	char hex[2 * sizeof(bytes) + 1];
+	struct timespec now;
+
+	if (l->template.from < 0)
+		return 0;
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return err_sys(e, errno, NULL, "getting randomness for the guest");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+	clock_gettime(CLOCK_REALTIME, &now);
+	json_out_init(&o, &request, NULL);
+	json_obj_open(&o, NULL);
+	json_put_str(&o, "verb", "reseed");
+	json_put_u64(&o, "time_ns", (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec);
+	json_put_str(&o, "entropy", hex);
+	json_obj_close(&o);
+	return be_vm_call(l->c, &request, NULL, e);
+}
+
 static int configure_network(struct launch *l, struct err *e)
 {
 	auto_strbuf request = {0};
@@ -320,6 +349,8 @@ static int launch(struct launch *l, struct err *e)
 	if (rc >= 0)
 		rc = connect_network(l, e);
 	if (rc >= 0)
+		rc = reseed(l, e);
+	if (rc >= 0)
 		rc = configure_network(l, e);
 	if (rc >= 0)
 		rc = create_inside(l, e);
@@ -334,7 +365,10 @@ static int launch(struct launch *l, struct err *e)
 
 int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err *e)
 {
-	struct launch l = {.c = c, .plan = {.arena = c->arena}, .parts = BE_VM_PARTS_INIT};
+	struct launch l = {.c = c,
+			   .plan = {.arena = c->arena},
+			   .parts = BE_VM_PARTS_INIT,
+			   .template = BE_VM_TEMPLATE_INIT};
 
 	c->proc.master = -1;
 	int rc = be_vm_shape(c, &l.shape, e);
@@ -347,8 +381,14 @@ int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err
 	l.cg.group = c->group;
 	if (rc >= 0)
 		rc = open_parts(&l, how, e);
+	if (rc >= 0 && !c->spec->no_template)
+		be_vm_template_open(&l.shape, &l.template);
+	l.parts.from = l.template.from;
+	l.parts.to = l.template.to;
 	if (rc >= 0)
 		rc = launch(&l, e);
+	/* A refusal of what was asked for says nothing against the machine. */
+	be_vm_template_close(&l.template, &l.shape, rc >= 0 || e->kind != ERR_SYSTEM);
 	close_parts(&l);
 	return rc;
 }

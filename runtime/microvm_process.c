@@ -237,6 +237,8 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 			     .agent = p->agent,
 			     .files = files,
 			     .log = p->log,
+			     .from = p->from,
+			     .to = p->to,
 			     .kernel_name = p->shape->kernel,
 			     .parameters = p->shape->parameters,
 			     .memory = p->shape->memory,
@@ -245,12 +247,13 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 			     .n_nets = w->n_cards,
 			     .work = work,
 			     .arg = w};
-	int keep[9 + BE_VM_CARDS] = {p->kvm,      p->kernel, p->program, p->agent, p->log,
-				     p->terminal, p->sync,   w->signals, files};
+	int keep[11 + BE_VM_CARDS] = {p->from,    p->to,      p->kvm, p->kernel,
+				      p->program, p->agent,   p->log, p->terminal,
+				      p->sync,    w->signals, files};
 
 	for (size_t i = 0; i < w->n_cards; i++)
-		keep[9 + i] = w->cards[i].tap;
-	be_vm_close_others(keep, 9 + w->n_cards);
+		keep[11 + i] = w->cards[i].tap;
+	be_vm_close_others(keep, 11 + w->n_cards);
 	int rc = vm_jail(e);
 	return rc < 0 ? rc : vm_monitor_run(&how, ret_status, e);
 }

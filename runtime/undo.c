@@ -3,10 +3,12 @@
  * records from being undone; the first one is returned, and the journal stays for another try. */
 #include "cgroups/resctrl.h"
 #include "common/sync.h"
+#include "net/card.h"
 #include "net/device.h"
 #include "runtime/container.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,12 +76,29 @@ static int undo_resctrl(struct rt_container *c, const char *arg, struct err *e)
 	return cg_resctrl_undo(arg, c->id, c->doc.pid, e);
 }
 
+/* "CARD PATH": the filters that led the card's frames to a micro-VM; the namespace may live on. */
+static int undo_redirect(struct rt_container *c, const char *arg, struct err *e)
+{
+	char card[NET_NAME_SIZE];
+	const char *path = strchr(arg, ' ');
+
+	(void)c;
+	if (!path || (size_t)(path - arg) >= sizeof(card))
+		return err_set(e, ERR_INTERNAL, EINVAL, "journal", "damaged record \"redirect %s\"",
+			       arg);
+	memcpy(card, arg, (size_t)(path - arg));
+	card[path - arg] = '\0';
+	auto_fd ns = open(path + 1, O_RDONLY | O_CLOEXEC);
+	return ns < 0 ? 0 : net_redirect_undo(ns, card, e);
+}
+
 static const struct {
 	const char *kind;
 	int (*undo)(struct rt_container *c, const char *arg, struct err *e);
 } kinds[] = {
-	{"pid", undo_pid},   {"cgroup", undo_cgroup}, {"netdev", undo_netdev},
-	{"unit", undo_unit}, {"socket", undo_socket}, {"resctrl", undo_resctrl},
+	{"pid", undo_pid},           {"cgroup", undo_cgroup}, {"netdev", undo_netdev},
+	{"unit", undo_unit},         {"socket", undo_socket}, {"resctrl", undo_resctrl},
+	{"redirect", undo_redirect},
 };
 
 static int undo_one(struct rt_container *c, const struct st_record *r, struct err *e)

@@ -23,6 +23,7 @@ static const struct {
 	size_t offset;
 } table[] = {
 	{"io.ringfence.isolation", WALL, AT(isolation)},
+	{"io.ringfence.no-template", SWITCH, AT(no_template)},
 	{"run.oci.hooks.stderr", FILE_PATH, AT(hook_stderr)},
 	{"run.oci.hooks.stdout", FILE_PATH, AT(hook_stdout)},
 	{"run.oci.keep_original_groups", SWITCH, AT(keep_groups)},

@@ -344,6 +344,7 @@ struct spec {
 	const char *isolation; /* "shared", "microvm" or NULL */
 	const char *hook_stdout, *hook_stderr, *pidfd_receiver, *mount_context;
 	bool keep_groups;
+	bool no_template; /* a micro-VM boots, though there is one to go on from */
 	struct spec_linux linux_;
 	struct spec_vm vm;
 	bool has_solaris, has_windows, has_freebsd, has_zos; /* ignored, named by lint */
