@@ -1,5 +1,6 @@
 /* tests/unit/test_vm_vsock.c: the vsock device between a guest's driver, played by the test, and
  * host sockets: both ends of a stream, credit, half-closes, resets and restores. */
+#include "microvm/relay.h"
 #include "vm_vsock_guest.h"
 
 static void registers(void **state)
@@ -563,28 +564,38 @@ static void restored_event_index(void **state)
 	restored(state, DRV_EVENT);
 }
 
+/* As the monitor's relay does it, from a thread of its own. */
+static void opened_by_the_relay(void **state)
+{
+	struct err e;
+	int fd;
+
+	(void)state;
+	up();
+	fd = vm_relay_open_device(v.d, &e);
+	assert_true(fd >= 0);
+	expect_op(VIRTIO_VSOCK_OP_REQUEST);
+	send_op(VIRTIO_VSOCK_OP_RESPONSE, t.got.h.src_port, 0);
+	assert_int_equal(write(fd, "ask", 3), 3);
+	guest_reads(t.got.h.src_port, "ask");
+	close(fd);
+	vm_device_fail(v.d);
+	assert_int_equal(vm_relay_open_device(v.d, &e), -EPIPE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(registers),
-		TEST(hello_first),
-		TEST(both_ways),
-		TEST(written_before_answer),
-		TEST(refused),
-		TEST(host_half_close),
-		TEST(guest_half_close),
-		TEST(guest_stops_reading),
-		TEST(host_closes),
-		TEST(guest_closes_with_bytes_unread),
-		TEST(credit_to_guest),
-		TEST(credit_to_host),
-		TEST(held_until_out),
-		TEST(no_buffers),
-		TEST(many_streams),
-		TEST(bulk_both_ways),
-		TEST(device_reset),
-		TEST(restored_plain),
-		TEST(restored_event_index),
+		TEST(registers),        TEST(hello_first),
+		TEST(both_ways),        TEST(written_before_answer),
+		TEST(refused),          TEST(host_half_close),
+		TEST(guest_half_close), TEST(guest_stops_reading),
+		TEST(host_closes),      TEST(guest_closes_with_bytes_unread),
+		TEST(credit_to_guest),  TEST(credit_to_host),
+		TEST(held_until_out),   TEST(no_buffers),
+		TEST(many_streams),     TEST(bulk_both_ways),
+		TEST(device_reset),     TEST(opened_by_the_relay),
+		TEST(restored_plain),   TEST(restored_event_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
