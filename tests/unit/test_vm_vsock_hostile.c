@@ -222,13 +222,123 @@ static void broken_template(void **state)
 	assert_int_equal(vm_device_load(v.d, saved.s, saved.len - 1, &v.e), -EPROTO);
 }
 
+/* Random packets and random hosts: nothing breaks that mustn't, and at the end the device still
+ * does its work. The sanitizers look on. */
+#define FUZZ_TURNS 20000
+#define FUZZ_HOSTS 12
+
+static uint32_t dice(uint32_t sides)
+{
+	static uint64_t x = 88172645463325252ull; /* xorshift64: the same run each time */
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (uint32_t)(x >> 20) % sides;
+}
+
+struct fuzz_host {
+	int fd;
+	uint32_t port;
+};
+
+static void fuzz_host(struct fuzz_host *h)
+{
+	static uint8_t bulk[100000];
+	int pair[2];
+
+	if (h->fd < 0) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		if (vm_vsock_connect(v.d, pair[1], &v.e) < 0)
+			close(pair[1]);
+		h->fd = pair[0];
+		return;
+	}
+	switch (dice(6)) {
+	case 0:
+		fd_close(&h->fd);
+		break;
+	case 1:
+		shutdown(h->fd, (int)dice(3));
+		break;
+	case 2:
+	case 3:
+		drain(h->fd, bulk, dice(sizeof(bulk)));
+		break;
+	default:
+		(void)!send(h->fd, bulk, dice(sizeof(bulk)), MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+}
+
+static void fuzz_packet(const struct fuzz_host *h)
+{
+	static uint8_t bulk[70000];
+	struct virtio_vsock_hdr p = header((uint16_t)dice(9), h->port, PORT);
+
+	if (dice(3) == 0)
+		p.op = VIRTIO_VSOCK_OP_RW;
+	if (dice(20) == 0)
+		p.dst_port = dice(2) ? dice(4096) : VM_HELLO_PORT;
+	if (dice(40) == 0)
+		p.type = (uint16_t)dice(4);
+	if (dice(40) == 0)
+		p.dst_cid = dice(5);
+	p.flags = dice(8);
+	p.buf_alloc = dice(4) ? CREDIT : dice(UINT32_MAX);
+	p.fwd_cnt = dice(4) ? 0 : dice(UINT32_MAX);
+	p.len = p.op == VIRTIO_VSOCK_OP_RW ? dice(sizeof(bulk)) : 0;
+	send_raw(&p, bulk, p.len);
+}
+
+static void anything(void **state)
+{
+	struct fuzz_host hosts[FUZZ_HOSTS];
+	uint32_t id, len;
+
+	(void)state;
+	for (int i = 0; i < FUZZ_HOSTS; i++)
+		hosts[i] = (struct fuzz_host){-1, 0};
+	up();
+	for (int i = 0; i < FUZZ_TURNS; i++) {
+		struct fuzz_host *h = &hosts[dice(FUZZ_HOSTS)];
+
+		if (dice(3) == 0)
+			fuzz_host(h);
+		else
+			fuzz_packet(h);
+		/* Mostly the guest takes what comes; ports are learnt from it, and answered. */
+		while (dice(8) && recv_packet(true)) {
+			if (t.got.h.op != VIRTIO_VSOCK_OP_REQUEST)
+				continue;
+			h->port = t.got.h.src_port;
+			if (dice(8))
+				send_op(VIRTIO_VSOCK_OP_RESPONSE, h->port, 0);
+		}
+		while (drv_used(&v, TX, &id, &len))
+			;
+		assert_false(drv_broken(&v));
+	}
+	for (int i = 0; i < FUZZ_HOSTS; i++)
+		fd_close(&hosts[i].fd);
+	while (recv_packet(true))
+		;
+	expect_none();
+	drv_up(&v, 0, 256);
+	t.hellos = 0;
+	up();
+	hosts[0].fd = open_stream(&hosts[0].port);
+	send_data(hosts[0].port, "sound", 5);
+	host_reads(hosts[0].fd, "sound");
+	close(hosts[0].fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(overrun),         TEST(answers_without_buffers),
 		TEST(nonsense),        TEST(nothing_but_an_answer_before_one),
 		TEST(broken_chains),   TEST(short_buffers),
-		TEST(broken_template),
+		TEST(broken_template), TEST(anything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
