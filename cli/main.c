@@ -4,6 +4,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
+#include "guest/guest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -190,6 +191,8 @@ int main(int argc, char **argv)
 	/* The parser moves words about; the guard needs them as they came. */
 	char **words = calloc((size_t)argc + 1, sizeof(*words));
 
+	if (argc > 0)
+		guest_main(argv);
 	/* A run allocates little and lives shortly: get it in one piece from the kernel. */
 	mallopt(M_TOP_PAD, 512 * 1024);
 	fill_stdio();

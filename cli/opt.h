@@ -119,6 +119,7 @@ int cmd_explain(struct cli *c, struct err *e);
 int cmd_lint(struct cli *c, struct err *e);
 int cmd_help(struct cli *c, struct err *e);
 int cmd_generate(struct cli *c, struct err *e);
+int cmd_agent(struct cli *c, struct err *e);
 int cmd_version(struct cli *c, struct err *e);
 
 #endif

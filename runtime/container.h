@@ -83,9 +83,6 @@ void rt_unlock(struct rt_container *c);
 int rt_save_doc(struct rt_container *c, struct err *e);
 bool rt_is_rootless(const struct rt_env *env);
 
-/* id.c */
-int rt_check_id(const char *id, struct err *e);
-
 /* state.c */
 void rt_fill_info(const struct rt_container *c, enum rt_status status, struct rt_info *ret_info);
 /* As rt_state_json for a hook, at the given status and pid. */

@@ -140,5 +140,7 @@ void rt_state_json(const struct rt_info *info, bool pretty, struct strbuf *out);
 /* Name or number ("0": only ask whether it could be sent; "TERM", "SIGTERM", "15", "RTMIN+1") →
  * number, -1 when unknown. */
 int rt_signal_number(const char *word);
+/* A name that is safe as a directory, a cgroup and an argument; NULL isn't. */
+int rt_check_id(const char *id, struct err *e);
 
 #endif
