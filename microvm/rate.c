@@ -103,10 +103,7 @@ int vm_limiter_init(struct vm_limiter *l, struct vm_loop *loop, const struct vm_
 		return err_sys(e, errno, "", "making a timer for a rate limit");
 	l->timer.fd = timer;
 	rc = vm_loop_add(loop, &l->timer, EPOLLIN, e);
-	if (rc < 0)
-		l->timer.fd = -1;
-	else
-		timer = -1;
+	l->timer.fd = rc < 0 ? -1 : take_fd(&timer);
 	return rc;
 }
 

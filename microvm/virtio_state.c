@@ -160,8 +160,8 @@ static void wake(struct vm_device *d)
 
 int vm_device_load(struct vm_device *d, const void *data, size_t len, struct err *e)
 {
+	struct saved_device s = {0};
 	uint32_t zero = 0;
-	struct saved_device s;
 
 	if (len >= sizeof(s))
 		memcpy(&s, data, sizeof(s));
