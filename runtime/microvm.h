@@ -51,14 +51,4 @@ struct json;
 int be_vm_call(struct rt_container *c, const struct strbuf *request, const struct json **ret_ok,
 	       struct err *e);
 
-/* Lends descriptors 0, 1 and 2 (or a terminal) to one process in the guest until it ended. Returns
- * its wait status. connect: a new stream to the agent. */
-struct be_vm_relay {
-	const char *id, *process; /* "init" or exec's token */
-	int terminal;             /* slave of the pty, or -1 */
-	int signals;              /* signalfd: they are the process's */
-	int (*connect)(void *arg, int *ret_fd, struct err *e);
-	void *arg;
-};
-
 #endif

@@ -24,7 +24,7 @@ static int ask(struct rt_container *c, const struct rt_exec *how, struct shim *s
 {
 	auto_strbuf request = {0}, process = {0};
 	const struct json *ok;
-	uint64_t token;
+	const char *token;
 	struct json_out o;
 
 	spec_process_out(how->process, &process);
@@ -33,15 +33,16 @@ static int ask(struct rt_container *c, const struct rt_exec *how, struct shim *s
 	json_put_str(&o, "verb", "exec");
 	json_put_str(&o, "id", c->id);
 	json_put_str(&o, "process", process.s);
+	json_put_bool(&o, "terminal", how->process->terminal);
 	json_put_bool(&o, "ignore_paused", how->ignore_paused);
 	json_obj_close(&o);
 	int rc = process.failed ? err_sys(e, ENOMEM, c->id, "describing the process")
 				: be_vm_call(c, &request, &ok, e);
 	if (rc < 0)
 		return rc;
-	if (!json_get_u64(ok, "token", &token))
-		return err_set(e, ERR_INTERNAL, EPROTO, c->id, "the guest's answer has no token");
-	snprintf(s->token, sizeof(s->token), "%llu", (unsigned long long)token);
+	if (!json_get_string(ok, "process", &token))
+		return err_set(e, ERR_INTERNAL, EPROTO, c->id, "the guest's answer has no name");
+	snprintf(s->token, sizeof(s->token), "%s", token);
 	return 0;
 }
 
@@ -63,9 +64,11 @@ static int open_console(const struct rt_exec *how, struct shim *s, struct err *e
 
 /* --- in the shim --- */
 
-static int connect_again(void *arg, int *ret_fd, struct err *e)
+static int connect_again(void *arg, struct err *e)
 {
-	return be_vm_connect(arg, ret_fd, e);
+	int fd = -1, rc = be_vm_connect(arg, &fd, e);
+
+	return rc < 0 ? rc : fd;
 }
 
 static _Noreturn void stand_in(struct shim *s)
@@ -83,13 +86,14 @@ static _Noreturn void stand_in(struct shim *s)
 	}
 	if (be_vm_signals(&signals, &e) < 0)
 		_exit(255);
-	struct vm_relay r = {.id = s->c->id,
+	struct vm_relay r = {.open = connect_again,
+			     .arg = s->c,
+			     .id = s->c->id,
 			     .process = s->token,
+			     .stdio = {0, 1, 2},
 			     .terminal = s->terminal,
-			     .signals = signals,
-			     .connect = connect_again,
-			     .arg = s->c};
-	(void)vm_relay_run(&r, &status, &e);
+			     .signals = signals};
+	(void)vm_relay(&r, &status, &e);
 	be_vm_end_as(status);
 }
 

@@ -173,6 +173,8 @@ static int spawn(struct launch *l, struct err *e)
 		be_vm_process(c, &l->parts, &l->plan, &l->env);
 	}
 	close(sync[1]);
+	/* With our copy of it open a machine that ended would be waited for. */
+	fd_close(&l->parts.agent);
 	if (pid < 0) {
 		close(sync[0]);
 		return err_sys(e, errno, NULL, "making the micro-VM's process");
@@ -327,6 +329,7 @@ static int create_inside(struct launch *l, struct err *e)
 	json_put_str(&o, "verb", "create");
 	json_put_str(&o, "id", c->id);
 	json_put_str(&o, "config", l->config.s);
+	json_put_bool(&o, "terminal", l->c->spec->process.terminal);
 	json_obj_close(&o);
 	return be_vm_call(c, &request, NULL, e);
 }

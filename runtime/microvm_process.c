@@ -73,6 +73,8 @@ int be_vm_signals(int *ret_fd, struct err *e)
 	sigfillset(&all);
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		return err_sys(e, errno, NULL, "blocking signals");
+	/* The end of a child of ours is nobody's message. */
+	sigdelset(&all, SIGCHLD);
 	int fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return err_sys(e, errno, NULL, "making a signal descriptor");
@@ -204,9 +206,11 @@ static int start_files(const struct be_vm_parts *p, int *ret_sock, struct err *e
 
 /* --- the machine --- */
 
-static int stream_to_agent(void *arg, int *ret_fd, struct err *e)
+static int stream_to_agent(void *arg, struct err *e)
 {
-	return vm_monitor_connect(arg, ret_fd, e);
+	int fd = -1, rc = vm_monitor_connect(arg, &fd, e);
+
+	return rc < 0 ? rc : fd;
 }
 
 /* On the monitor's thread for it: once the container is made, its streams and its end. */
@@ -219,13 +223,14 @@ static int work(struct vm_monitor *m, void *arg)
 	/* Whoever made us is gone before it was done: so are we. */
 	if (sync_expect(w->p->sync, SYNC_START, NULL, NULL, &e) < 0)
 		return status;
-	struct vm_relay r = {.id = w->id,
+	struct vm_relay r = {.open = stream_to_agent,
+			     .arg = m,
+			     .id = w->id,
 			     .process = "init",
+			     .stdio = {0, 1, 2},
 			     .terminal = w->p->terminal,
-			     .signals = w->signals,
-			     .connect = stream_to_agent,
-			     .arg = m};
-	return vm_relay_run(&r, &status, &e) < 0 ? STATUS_LOST : status;
+			     .signals = w->signals};
+	return vm_relay(&r, &status, &e) < 0 ? STATUS_LOST : status;
 }
 
 static int run(struct process *w, int files, int *ret_status, struct err *e)
