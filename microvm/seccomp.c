@@ -19,10 +19,11 @@
 #define LIST_MAX 64u
 
 /* Every thread: memory, locks, its own end. */
-#define COMMON                                                                                \
-	SYS_futex, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_exit,        \
-		SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_gettid, SYS_getpid, \
-		SYS_tgkill, SYS_clock_gettime, SYS_restart_syscall, SYS_rseq, SYS_write, SYS_close
+#define COMMON                                                                              \
+	SYS_futex, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_exit,      \
+		SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigpending,    \
+		SYS_rt_sigtimedwait, SYS_gettid, SYS_getpid, SYS_tgkill, SYS_clock_gettime, \
+		SYS_restart_syscall, SYS_rseq, SYS_write, SYS_close
 
 static const int loop_calls[] = {
 	COMMON,           SYS_read,        SYS_readv,           SYS_writev,

@@ -269,10 +269,13 @@ static void *run(void *arg)
 	}
 	for (;;) {
 		int rc = ioctl(v->fd, KVM_RUN, 0);
-		if (v->run->immediate_exit)
-			return NULL;
-		if (rc < 0 && (errno == EINTR || errno == EAGAIN))
+		/* Only when nothing is left to do of the exit before: what the guest wrote or reads
+		 * is finished by entering once more. */
+		if (rc < 0 && (errno == EINTR || errno == EAGAIN)) {
+			if (v->run->immediate_exit)
+				return NULL;
 			continue;
+		}
 		if (rc < 0) {
 			end(v, "running a processor failed");
 			return NULL;
