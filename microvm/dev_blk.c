@@ -64,7 +64,7 @@ static uint8_t parse_move(struct blk *b, struct vm_blk_request *r, const struct 
 	return VIRTIO_BLK_S_OK;
 }
 
-/* Discard, write zeroes: one range (max_…_seg is 1). */
+/* Discard, write zeroes: one range (max_…_seg is 1). A read-only disk offers neither. */
 static uint8_t parse_range(struct blk *b, struct vm_blk_request *r, const struct vm_chain *c)
 {
 	unsigned feature =
@@ -85,7 +85,7 @@ static uint8_t parse_range(struct blk *b, struct vm_blk_request *r, const struct
 	r->flags = le32toh(range.flags);
 	if (r->flags & ~allowed)
 		return VIRTIO_BLK_S_UNSUPP;
-	if (!sectors || sectors > ZEROES_MOST || !in_disk(b, sector, sectors) || b->read_only)
+	if (!sectors || sectors > ZEROES_MOST || !in_disk(b, sector, sectors))
 		return VIRTIO_BLK_S_IOERR;
 	r->offset = sector * VM_BLK_SECTOR;
 	r->len = (uint64_t)sectors * VM_BLK_SECTOR;

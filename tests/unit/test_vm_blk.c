@@ -358,6 +358,8 @@ static void reset_under_way(void **state)
 	for (unsigned round = 0; round < 50; round++) {
 		v.brk = 0x10000;
 		up(0);
+		drv_turn(&v);
+		assert_false(drv_used(&v, 0, &id, &len));
 		say(VIRTIO_BLK_T_IN, 0);
 		for (unsigned i = 0; i < 16; i++) {
 			struct drv_buf b[3] = {
@@ -367,8 +369,10 @@ static void reset_under_way(void **state)
 		}
 		drv_kick(&v, 0);
 		assert_int_equal(vm_loop_turn(&v.loop, 0, &v.e), 0);
+		usleep(10 * round); /* so that another part of them is done each time */
 		drv_set(&v, VIRTIO_MMIO_STATUS, 0);
 		memset(bytes(), 0x11, DISK);
+		usleep(2000); /* a request that went on would be done by now */
 		drv_turn(&v);
 		assert_int_equal(((uint8_t *)bytes())[0], 0x11);
 		assert_int_equal(((uint8_t *)bytes())[DISK - 1], 0x11);

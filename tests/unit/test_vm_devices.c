@@ -120,6 +120,8 @@ static void console_writes(void **state)
 	say("world\n", 6);
 	assert_int_equal(read(p[0], b, sizeof(b)), 12);
 	assert_string_equal(b, "hello world\n");
+	/* All is written: the loop sleeps. */
+	assert_int_equal(poll(&(struct pollfd){v.loop.epoll, POLLIN, 0}, 1, 20), 0);
 	close(p[0]);
 }
 

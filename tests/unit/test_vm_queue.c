@@ -318,7 +318,9 @@ static void descriptors_that_lie(void **state)
 	one(UINT64_MAX - 3, 8, VRING_DESC_F_WRITE, 0);
 	one(DATA, UINT32_MAX, 0, 0);
 	one(VM_MMIO_BASE, 4, VRING_DESC_F_WRITE, 0);
-	one(DATA, 16, VRING_DESC_F_NEXT, 0);      /* itself */
+	one(DATA, 16, VRING_DESC_F_NEXT, 0); /* itself */
+	/* What lies behind the table would do as a descriptor. */
+	set_desc(desc(8), DATA, 16, 0, 0);
 	one(DATA, 16, VRING_DESC_F_NEXT, 8);      /* behind the table */
 	one(DATA, 16, VRING_DESC_F_NEXT, 0xffff); /* far behind it */
 }
@@ -332,7 +334,8 @@ static void chains_that_lie(void **state)
 	/* What we read behind what we write. */
 	set_desc(desc(1), DATA, 16, 0, 0);
 	one(DATA, 16, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1);
-	/* A head behind the table. */
+	/* A head behind the table, where a good descriptor lies. */
+	set_desc(desc(8), DATA, 16, 0, 0);
 	offer(8);
 	expect_broken();
 	offer(0xffff);
@@ -437,9 +440,12 @@ static void indirect_that_lies(void **state)
 	one(RAM, 16, VRING_DESC_F_INDIRECT, 0);
 	one(UINT64_MAX - 7, 16, VRING_DESC_F_INDIRECT, 0);
 	one(TABLE, 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 1);
-	set_desc(table(0), TABLE, 16, VRING_DESC_F_INDIRECT, 0);
+	/* A table in a table, and a good one in it. */
+	set_desc(table(0), TABLE + 4096, 16, VRING_DESC_F_INDIRECT, 0);
+	set_desc(table(256), DATA, 16, 0, 0);
 	one(TABLE, 16, VRING_DESC_F_INDIRECT, 0);
 	set_desc(table(0), DATA, 16, VRING_DESC_F_NEXT, 1);
+	set_desc(table(1), DATA, 16, 0, 0);
 	one(TABLE, 16, VRING_DESC_F_INDIRECT, 0);
 	set_desc(table(0), DATA, 16, VRING_DESC_F_NEXT, 0);
 	one(TABLE, 16, VRING_DESC_F_INDIRECT, 0);

@@ -576,6 +576,14 @@ static void spoilt_state_is_refused(void **state)
 		s.s[i] = was;
 	}
 	assert_true(refusals > 30);
+	assert_int_equal(vm_device_load(&echo->d, s.s, s.len, &v.e), 0);
+	s.len = 0;
+	echo->d.accepted |= 1ull << 50; /* never offered */
+	vm_device_save(&echo->d, &s);
+	assert_int_equal(vm_device_load(&echo->d, s.s, s.len, &v.e), -EPROTO);
+	s.len = 0;
+	echo->d.accepted &= ~(1ull << 50);
+	vm_device_save(&echo->d, &s);
 	assert_int_equal(echo->starts, starts);
 	assert_int_equal(vm_device_load(&echo->d, s.s, s.len, &v.e), 0);
 	assert_true(works());
