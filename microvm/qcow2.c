@@ -1,12 +1,15 @@
 /* microvm/qcow2.c: from a byte of the disk to a byte of the image: L1 table, L2 table, cluster.
  *
  * Invariants
- *  1. The L1 table is read once, at the start. Of L2 tables SLOTS parts are cached.
+ *  1. The L1 table is read once, at the start. Of L2 tables SLOTS parts are cached, of compressed
+ *     clusters the last one.
  *  2. An address out of the image is used after it was checked for alignment and reserved bits;
  * what lies behind the file's end reads as zeroes in data, and is an error in tables.
  *  3. No offset is formed above 2^56: the format has no more bits for them.
  */
 #include "microvm/qcow2.h"
+
+#include "microvm/inflate.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -59,6 +62,10 @@ struct vm_qcow2 {
 	uint32_t l1_entries;
 	uint64_t *l1;
 	struct part parts[SLOTS];
+	/* The last compressed cluster, unpacked, and behind it room for two of packed bytes; made
+	 * when the first one is met. */
+	uint8_t *unpacked;
+	uint64_t unpacked_entry; /* its L2 entry; 0: none */
 };
 
 static uint64_t cluster_size(const struct vm_qcow2 *q)
@@ -112,7 +119,7 @@ static int check_features(const struct header *h, struct err *e)
 	if (f & F_DATA_FILE)
 		return unsupported(e, "keeps its data in another file");
 	if (f & F_COMPRESSION)
-		return unsupported(e, "is compressed in a newer way");
+		return unsupported(e, "is compressed in another way than deflate");
 	if (f & F_EXTENDED_L2)
 		return unsupported(e, "has extended L2 entries");
 	if (f & ~F_DIRTY)
@@ -191,49 +198,16 @@ static int l2_entry(struct vm_qcow2 *q, uint64_t table, uint64_t index, uint64_t
 	return 0;
 }
 
-/* The file's offset of the cluster that byte `offset` of the disk lies in; 0: zeroes.
- * -EOPNOTSUPP: compressed. */
+/* The L2 entry of the cluster that byte `offset` of the disk lies in; 0: zeroes. */
 static int find_cluster(struct vm_qcow2 *q, uint64_t offset, uint64_t *ret)
 {
-	uint64_t index = offset >> q->cluster_bits, l1, entry;
-	uint64_t mask = cluster_size(q) - 1;
-	int rc;
+	uint64_t index = offset >> q->cluster_bits, l1;
 
-	l1 = q->l1[index >> l2_bits(q)];
-	if (l1 & mask & OFFSET_BITS)
+	l1 = q->l1[index >> l2_bits(q)] & OFFSET_BITS;
+	if (l1 & (cluster_size(q) - 1))
 		return -EIO;
 	*ret = 0;
-	if (!(l1 & OFFSET_BITS))
-		return 0;
-	rc = l2_entry(q, l1 & OFFSET_BITS, index & ((1ull << l2_bits(q)) - 1), &entry);
-	if (rc < 0)
-		return rc;
-	if (entry & COMPRESSED)
-		return -EOPNOTSUPP;
-	if (q->v3 && (entry & ZERO))
-		return 0;
-	if (entry & ~(OFFSET_BITS | COPIED) || entry & mask & OFFSET_BITS)
-		return -EIO;
-	*ret = entry & OFFSET_BITS;
-	return 0;
-}
-
-/* Says at the start what a guest would otherwise meet as an I/O error. It looks at the first tables
- * only: a hostile image has a million of them. */
-static int refuse_compressed(struct vm_qcow2 *q, struct err *e)
-{
-	uint64_t clusters = (q->size + cluster_size(q) - 1) >> q->cluster_bits, at;
-	uint64_t most = 1ull << 20;
-
-	for (uint64_t i = 0; i < clusters && i < most; i++) {
-		if (!(q->l1[i >> l2_bits(q)] & OFFSET_BITS)) {
-			i |= (1ull << l2_bits(q)) - 1;
-			continue;
-		}
-		if (find_cluster(q, i << q->cluster_bits, &at) == -EOPNOTSUPP)
-			return unsupported(e, "is compressed (qemu-img convert expands it)");
-	}
-	return 0;
+	return l1 ? l2_entry(q, l1, index & ((1ull << l2_bits(q)) - 1), ret) : 0;
 }
 
 int vm_qcow2_open(int fd, struct vm_qcow2 **ret, struct err *e)
@@ -256,8 +230,6 @@ int vm_qcow2_open(int fd, struct vm_qcow2 **ret, struct err *e)
 	q->cluster_bits = be32toh(h.cluster_bits);
 	q->size = be64toh(h.size);
 	rc = load_l1(q, &h, e);
-	if (!rc)
-		rc = refuse_compressed(q, e);
 	if (rc < 0) {
 		vm_qcow2_free(q);
 		return rc;
@@ -270,6 +242,7 @@ void vm_qcow2_free(struct vm_qcow2 *q)
 {
 	if (!q)
 		return;
+	free(q->unpacked);
 	free(q->l1);
 	free(q);
 }
@@ -279,21 +252,66 @@ uint64_t vm_qcow2_size(const struct vm_qcow2 *q)
 	return q->size;
 }
 
-/* A part that lies in one cluster. */
-static int read_part(struct vm_qcow2 *q, uint64_t offset, void *to, size_t len)
+static int read_plain(struct vm_qcow2 *q, uint64_t entry, uint64_t within, void *to, size_t len)
 {
-	uint64_t at;
 	ssize_t n = 0;
-	int rc = find_cluster(q, offset, &at);
 
-	if (rc < 0)
-		return -EIO;
-	if (at)
-		n = read_at(q->fd, to, len, at + (offset & (cluster_size(q) - 1)));
+	if (!q->v3 || !(entry & ZERO)) {
+		if (entry & ~(OFFSET_BITS | COPIED) || entry & OFFSET_BITS & (cluster_size(q) - 1))
+			return -EIO;
+		if (entry & OFFSET_BITS)
+			n = read_at(q->fd, to, len, (entry & OFFSET_BITS) + within);
+	}
 	if (n < 0)
 		return -EIO;
 	memset((char *)to + n, 0, len - (size_t)n);
 	return 0;
+}
+
+/* The entry of a compressed cluster: where its bytes start, and how many sectors beyond the first
+ * one they touch. */
+static int unpack(struct vm_qcow2 *q, uint64_t entry)
+{
+	unsigned bits = 62 - (q->cluster_bits - 8);
+	uint64_t at = entry & ((1ull << bits) - 1);
+	uint64_t sectors = (entry & (COMPRESSED - 1)) >> bits;
+	size_t packed_len = (size_t)((sectors + 1) * 512 - at % 512);
+	uint8_t *packed;
+	ssize_t n;
+
+	if (at >= SIZE_MOST)
+		return -EIO;
+	if (!q->unpacked)
+		q->unpacked = malloc(3 * cluster_size(q));
+	if (!q->unpacked)
+		return -EIO;
+	q->unpacked_entry = 0;
+	packed = q->unpacked + cluster_size(q);
+	n = read_at(q->fd, packed, packed_len, at);
+	if (n < 0 ||
+	    vm_inflate(packed, (size_t)n, q->unpacked, cluster_size(q)) != (ssize_t)cluster_size(q))
+		return -EIO;
+	q->unpacked_entry = entry;
+	return 0;
+}
+
+static int read_packed(struct vm_qcow2 *q, uint64_t entry, uint64_t within, void *to, size_t len)
+{
+	if (entry != q->unpacked_entry && unpack(q, entry) < 0)
+		return -EIO;
+	memcpy(to, q->unpacked + within, len);
+	return 0;
+}
+
+/* A part that lies in one cluster. */
+static int read_part(struct vm_qcow2 *q, uint64_t offset, void *to, size_t len)
+{
+	uint64_t entry, within = offset & (cluster_size(q) - 1);
+
+	if (find_cluster(q, offset, &entry) < 0)
+		return -EIO;
+	return entry & COMPRESSED ? read_packed(q, entry, within, to, len)
+				  : read_plain(q, entry, within, to, len);
 }
 
 int vm_qcow2_read(struct vm_qcow2 *q, uint64_t offset, void *to, size_t len)

@@ -2,10 +2,11 @@
  *
  * Invariants
  *  1. The image is hostile: every field and table entry is checked as input; reads stay within the
- *     file, memory within 8 MiB of L1 table and 64 KiB of cache.
+ *     file, memory within 8 MiB of L1 table, 64 KiB of cache and three clusters.
  *  2. Nothing else is ever opened: an image with a backing file or an external data file is
  * refused.
- *  3. Refused clearly too: encryption, extended L2 entries, compressed clusters, a corrupt mark.
+ *  3. Refused clearly too: encryption, extended L2 entries, other compression than deflate, a
+ *     corrupt mark.
  */
 #ifndef RF_MICROVM_QCOW2_H
 #define RF_MICROVM_QCOW2_H
