@@ -82,6 +82,19 @@ static int send_reset(struct vm_vsock *v, const struct vm_vsock_reset *r)
 	return rc;
 }
 
+bool vm_vsock_owe_reset(struct vm_vsock *v, const struct vm_vsock_stream *s)
+{
+	if (v->n_resets >= VSOCK_RESETS)
+		return false;
+	v->resets[v->n_resets++] = (struct vm_vsock_reset){
+		.host_cid = VMADDR_CID_HOST,
+		.host_port = s->host_port,
+		.guest_port = s->guest_port,
+		.type = VIRTIO_VSOCK_TYPE_STREAM,
+	};
+	return true;
+}
+
 static void give_stream(struct vm_vsock_stream *s, uint16_t op, uint32_t len, uint32_t flags)
 {
 	struct virtio_vsock_hdr h = {
@@ -379,6 +392,14 @@ void vm_vsock_pump(struct vm_vsock *v)
 		vm_device_signal(&v->d, TX);
 	v->rx_used = v->tx_used = false;
 	vm_vsock_listen(v);
+}
+
+void vm_vsock_wake(struct vm_vsock *v)
+{
+	if (v->d.kick[RX] >= 0)
+		eventfd_write(v->d.kick[RX], 1);
+	else
+		vm_vsock_pump(v);
 }
 
 /* The event queue: how many buffers wait in it. The last pop, which finds none, asks the driver to

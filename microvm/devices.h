@@ -37,8 +37,8 @@ struct vm_vsock_how {
 int vm_vsock_make(const struct vm_wires *w, const struct vm_vsock_how *how,
 		  struct vm_device **ret_device, struct err *e);
 /* One more stream to the guest's port: the other end of `fd` (a stream socket, owned on success).
- * Before hello it waits for it. -EAGAIN: too many; -EPIPE: the device has failed. Loop's lock held.
- */
+ * Before hello it waits for it. -EAGAIN: too many; -EPIPE: the device has failed. Loop's lock held,
+ * on any thread. */
 int vm_vsock_connect(struct vm_device *d, int fd, struct err *e);
 
 /* dev_fs.c: virtio-fs (5.11): carries FUSE messages between the queues and `sock` (SOCK_SEQPACKET),

@@ -91,6 +91,10 @@ struct vm_vsock {
 /* dev_vsock.c */
 /* Moves all that can be moved, both ways. May free any stream. */
 void vm_vsock_pump(struct vm_vsock *v);
+/* The same from any thread: on the loop's, soon. */
+void vm_vsock_wake(struct vm_vsock *v);
+/* RST for a stream that is dropped now. False: too many are owed already. */
+bool vm_vsock_owe_reset(struct vm_vsock *v, const struct vm_vsock_stream *s);
 /* May streams be opened? */
 bool vm_vsock_ready(const struct vm_vsock *v);
 

@@ -368,9 +368,12 @@ void vm_vsock_forgotten(struct vm_vsock_stream *s)
 /* A full table: streams that only the guest still keeps make room. */
 static void reap(struct vm_vsock *v)
 {
-	for (unsigned i = 0; i < v->high; i++)
-		if (v->streams[i].state == VSOCK_OPEN && v->streams[i].fd < 0)
-			vm_vsock_kill(&v->streams[i]);
+	for (unsigned i = 0; i < v->high; i++) {
+		struct vm_vsock_stream *s = &v->streams[i];
+
+		if (s->state == VSOCK_OPEN && s->fd < 0 && vm_vsock_owe_reset(v, s))
+			vm_vsock_drop(s);
+	}
 }
 
 static void go(struct vm_vsock_stream *s)
@@ -379,18 +382,16 @@ static void go(struct vm_vsock_stream *s)
 	vm_vsock_enqueue(s, VSOCK_TODO(VIRTIO_VSOCK_OP_REQUEST));
 }
 
-int vm_vsock_connect(struct vm_device *d, int fd, struct err *e)
+static int begin(struct vm_vsock *v, int fd, struct err *e)
 {
-	struct vm_vsock *v = (struct vm_vsock *)d;
 	struct vm_vsock_stream *s;
 
-	if (d->failed)
+	if (v->d.failed)
 		return err_set(e, ERR_SYSTEM, EPIPE, "vsock",
 			       "the guest's driver broke the rules of its device");
 	s = vm_vsock_new(v, fd);
 	if (!s) {
 		reap(v);
-		vm_vsock_pump(v);
 		s = vm_vsock_new(v, fd);
 	}
 	if (!s)
@@ -399,8 +400,17 @@ int vm_vsock_connect(struct vm_device *d, int fd, struct err *e)
 	if (vm_vsock_ready(v))
 		go(s);
 	vm_vsock_watch(s);
-	vm_vsock_pump(v);
 	return 0;
+}
+
+/* Whose thread this is isn't known: the packets are the loop's business. */
+int vm_vsock_connect(struct vm_device *d, int fd, struct err *e)
+{
+	int rc = begin((struct vm_vsock *)d, fd, e);
+
+	if (rc >= 0)
+		vm_vsock_wake((struct vm_vsock *)d);
+	return rc;
 }
 
 /* One at a time: epoll tells again when more wait. */
@@ -411,13 +421,14 @@ static void accept_ready(struct vm_source *source, uint32_t events)
 	struct err e;
 
 	(void)events;
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
-		vm_loop_drop(v->d.loop,
-			     source); /* until the pump has run: it may have closed some */
-	else if (fd >= 0 && vm_vsock_connect(&v->d, fd, &e) == 0)
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+		vm_loop_drop(v->d.loop, source); /* until the pump runs: some may be free then */
+		return;
+	}
+	if (fd >= 0 && begin(v, fd, &e) == 0)
 		take_fd(&fd);
-	if (source->fd >= 0)
-		vm_vsock_listen(v);
+	vm_vsock_pump(v);
+	vm_vsock_listen(v);
 }
 
 /* Those who come to a device that has failed are turned away, not left waiting. */
