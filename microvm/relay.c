@@ -23,7 +23,6 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHUNK 65536u
@@ -49,6 +48,7 @@ struct channel { /* one io stream */
 	struct call ask;
 	bool open; /* the agent agreed: bytes from now on */
 	bool told; /* our end of file is passed on */
+	bool hung; /* `close` was asked: the host's side is gone for good */
 	struct flow in, out;
 };
 
@@ -170,6 +170,18 @@ static void say_signal(struct relay *r, uint32_t signal)
 	say(r, &o);
 }
 
+/* The host's side of a stream is gone: the process is to meet what it would meet without us, a pipe
+ * without reader, a terminal that was hung up. */
+static void say_close(struct relay *r, unsigned n)
+{
+	auto_strbuf b = {0};
+	struct json_out o;
+
+	request(r, &o, &b, "close");
+	json_put_u64(&o, "fd", n);
+	say(r, &o);
+}
+
 static void take_signal(struct relay *r)
 {
 	struct signalfd_siginfo info;
@@ -179,6 +191,8 @@ static void take_signal(struct relay *r)
 		r->signals = -1;
 	if (n != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGPIPE && info.ssi_pid == (uint32_t)getpid())
+		return; /* our own, of an output without a reader */
 	if (info.ssi_signo == SIGWINCH)
 		say_size(r);
 	else
@@ -200,17 +214,17 @@ static void take_answers(struct relay *r)
 
 /* Streams. */
 
+/* Asked without fstat(2), which the monitor's thread for this mustn't call. */
 static size_t piece_of(int fd)
 {
-	struct stat st;
+	struct winsize w;
+	char c;
 
-	if (fstat(fd, &st) < 0)
-		return CHUNK;
-	if (S_ISSOCK(st.st_mode))
-		return 0;
-	if (S_ISFIFO(st.st_mode))
+	if (fcntl(fd, F_GETPIPE_SZ) >= 0)
 		return PIPE_BUF;
-	return S_ISCHR(st.st_mode) ? TTY_CHUNK : CHUNK;
+	if (ioctl(fd, TIOCGWINSZ, &w) == 0)
+		return TTY_CHUNK;
+	return recv(fd, &c, 0, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == ENOTSOCK ? CHUNK : 0;
 }
 
 static int flow_init(struct flow *f, int host, struct err *e)
@@ -357,6 +371,24 @@ static void channel_wants(const struct channel *c, struct pollfd *p)
 		p[SOCK] = (struct pollfd){.fd = c->ask.sock, .events = sock};
 }
 
+/* A terminal that says its end has been hung up. */
+static bool host_gone(const struct channel *c)
+{
+	return c->out.host >= 0 && (c->out.dead || (c->in.host >= 0 && c->in.ended));
+}
+
+static void say_closes(struct relay *r)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct channel *c = &r->channels[i];
+
+		if (!c->open || c->hung || c->out.ended || !host_gone(c) || !free_call(r))
+			continue;
+		c->hung = true;
+		say_close(r, i);
+	}
+}
+
 static bool channel_written(const struct channel *c)
 {
 	return c->out.host < 0 || (c->out.ended && (!c->out.len || c->out.dead));
@@ -457,6 +489,7 @@ static int turn(struct relay *r, struct err *e)
 			take_agreement(r, c);
 	}
 	take_answers(r);
+	say_closes(r);
 	if (r->polls[SIGNALS].revents)
 		take_signal(r);
 	if (r->polls[WAIT].revents)
@@ -522,20 +555,20 @@ static void relay_free(struct relay *r)
 }
 
 /* A write to a pipe without readers brings SIGPIPE to the thread that writes (signal(7)): it is
- * blocked, and taken off before it is let through again, unless one waited already. */
+ * blocked, and taken off before it is let through again. A caller who had it blocked keeps it. */
 static int run_blocked(struct relay *r, struct err *e)
 {
 	const struct timespec now = {0};
-	sigset_t pipe, old, waits;
+	sigset_t pipe, old;
 	int rc;
 
 	sigemptyset(&pipe);
 	sigaddset(&pipe, SIGPIPE);
-	sigpending(&waits);
 	pthread_sigmask(SIG_BLOCK, &pipe, &old);
 	rc = run(r, e);
-	if (!sigismember(&waits, SIGPIPE))
-		(void)sigtimedwait(&pipe, NULL, &now);
+	if (sigismember(&old, SIGPIPE))
+		return rc;
+	(void)sigtimedwait(&pipe, NULL, &now);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return rc;
 }

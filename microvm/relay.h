@@ -6,7 +6,8 @@
  *  1. Nothing that one end doesn't do holds up another: a full output stops its own stream, an
  *     input that never ends nothing at all.
  *  2. Output isn't lost: the relay ends when each output stream is at its end and written, and
- *     `wait` has answered. An output that can't be written any more (EPIPE) is read and dropped.
+ *     `wait` has answered. An output that can't be written any more (EPIPE) is read and dropped,
+ *     and the agent asked to close it (`yes | head` ends), as is a terminal that was hung up.
  *  3. The agent is hostile: it can send wrong or no answers, and loses only its own streams by it.
  */
 #ifndef RF_MICROVM_RELAY_H
@@ -33,7 +34,8 @@ struct vm_relay {
 
 /* Until the process has ended: 0, with its wait status (wait(2)) in *ret_status. What failed
  * otherwise: a stream that the agent refused, or -EPIPE when the guest ended first. Changes no
- * descriptor's flags but its own streams'. SIGPIPE is blocked in the calling thread meanwhile. */
+ * descriptor's flags but its own streams'. SIGPIPE is blocked in the calling thread meanwhile, and
+ * its own are never forwarded. */
 int vm_relay(const struct vm_relay *r, int *ret_status, struct err *e);
 
 /* Two ways to open. arg: const int *, the O_PATH descriptor of the agent's socket (through

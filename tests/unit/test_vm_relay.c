@@ -154,11 +154,16 @@ static void output_without_reader(void **state)
 {
 	static uint8_t bulk[BULK];
 	sigset_t pending;
+	struct ask a;
 
 	(void)state;
 	started();
 	fd_close(&t.out[0]);
 	assert_int_equal(stuff(t.io[1].fd, bulk, BULK), BULK); /* drained; SIGPIPE would end us */
+	a = expect("close");
+	assert_int_equal(a.n, 1);
+	fd_close(&a.fd);
+	nothing_asked();
 	writes(t.io[2].fd, "unhurt");
 	reads(t.err[0], "unhurt");
 	ends(0);
@@ -271,6 +276,23 @@ static void many_signals(void **state)
 	ends(0);
 }
 
+/* A signalfd that takes all signals takes SIGPIPE too: the relay's own are not for the process. */
+static void own_sigpipe(void **state)
+{
+	struct signalfd_siginfo own = {.ssi_signo = SIGPIPE, .ssi_pid = (uint32_t)getpid()};
+	struct ask a;
+
+	(void)state;
+	started();
+	assert_int_equal(write(t.signals[1], &own, sizeof(own)), sizeof(own));
+	nothing_asked();
+	give_signal(SIGPIPE); /* somebody else's is */
+	a = expect("signal");
+	assert_int_equal(a.n, SIGPIPE);
+	fd_close(&a.fd);
+	ends(0);
+}
+
 static void terminal(void **state)
 {
 	struct winsize size = {.ws_row = 24, .ws_col = 80};
@@ -317,6 +339,7 @@ static void terminal_hangs_up(void **state)
 {
 	static uint8_t bulk[BULK];
 	struct termios raw;
+	struct ask a;
 	int user, ours;
 
 	(void)state;
@@ -329,8 +352,13 @@ static void terminal_hangs_up(void **state)
 	t.wait = expect("wait");
 	close(user);
 	at_end(t.io[0].fd);
+	a = expect("close");
+	assert_int_equal(a.n, 0);
+	ok(a.fd);
+	fd_close(&a.fd);
 	assert_int_equal(stuff(t.io[0].fd, bulk, BULK), BULK);
 	not_finished();
+	nothing_asked();
 	fd_close(&t.io[0].fd);
 	ends(0);
 	close(ours);
@@ -473,6 +501,7 @@ int main(void)
 		TEST(no_streams_at_all),
 		TEST(signals),
 		TEST(many_signals),
+		TEST(own_sigpipe),
 		TEST(terminal),
 		TEST(terminal_hangs_up),
 		TEST(refused_stream),
