@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,7 +95,7 @@ static void look_behind(struct listing *l, const char *name, struct fuse_entry_o
 /* false: no room. */
 static bool emit(struct listing *l, uint64_t ino, uint64_t off, unsigned type, const char *name)
 {
-	size_t len = strlen(name);
+	size_t len = strnlen(name, NAME_MAX);
 	size_t head = l->plus ? FUSE_NAME_OFFSET_DIRENTPLUS : FUSE_NAME_OFFSET;
 	size_t whole = FUSE_DIRENT_ALIGN(head + len);
 
