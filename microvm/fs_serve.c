@@ -143,7 +143,8 @@ static int check_share(const struct vm_share *s, struct err *e)
 	return 0;
 }
 
-/* As many descriptors as we may have; half of them for nodes, the rest for open files. */
+/* As many descriptors as we may have: half of them for nodes, less for open files, for each keeps
+ * its node awake too. */
 static void limits(uint32_t *ret_awake, uint32_t *ret_handles)
 {
 	struct rlimit r = {.rlim_cur = 1024, .rlim_max = 1024};
@@ -156,7 +157,7 @@ static void limits(uint32_t *ret_awake, uint32_t *ret_handles)
 	rlim_t n = r.rlim_cur > 1u << 20 ? 1u << 20 : r.rlim_cur;
 	n = n > 2 * FDS_ASIDE ? n - FDS_ASIDE : FDS_ASIDE;
 	*ret_awake = n / 2 < AWAKE_MAX ? (uint32_t)(n / 2) : AWAKE_MAX;
-	*ret_handles = (uint32_t)(n - *ret_awake);
+	*ret_handles = (uint32_t)(n / 2 - n / 16);
 }
 
 static int set_up(struct vm_fs *fs, struct err *e)

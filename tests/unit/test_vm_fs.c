@@ -327,6 +327,7 @@ static void t_unlinked(void **state)
 	uint64_t node, fh;
 	(void)state;
 
+	needs_root();
 	assert_int_equal(f_create(root, "tmp", O_RDWR, 0600, &node, &fh), 0);
 	assert_int_equal(f_unlink(root, "tmp"), 0);
 	assert_int_equal(f_write(node, fh, 0, "abc", 3), 3);
@@ -355,6 +356,7 @@ static void t_setattr(void **state)
 	struct stat st;
 	(void)state;
 
+	needs_root();
 	spill("share/f", "0123456789");
 	node = f_walk("root/f");
 	assert_int_equal(
@@ -419,6 +421,7 @@ static void t_owner(void **state)
 	struct stat st;
 	(void)state;
 
+	needs_root();
 	cl->uid = 1234;
 	cl->gid = 5678;
 	assert_int_equal(f_mkdir(root, "mine", 0700, &d), 0);
@@ -462,6 +465,7 @@ static void t_kill_priv(void **state)
 	struct fuse_write_in in = {.size = 1, .write_flags = FUSE_WRITE_KILL_SUIDGID};
 	(void)state;
 
+	needs_root();
 	spill("share/f", "0123456789");
 	assert_int_equal(chmod(host("share/f"), 06755), 0);
 	node = f_walk("root/f");

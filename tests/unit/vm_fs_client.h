@@ -113,6 +113,13 @@ static inline int fuse_init(void)
 	return rc;
 }
 
+/* Owners and set-id bits are what a server without privileges can't give. */
+static inline void needs_root(void)
+{
+	if (geteuid() != 0)
+		skip();
+}
+
 /* Starts a server; shares' descriptors are closed here. limit: RLIMIT_NOFILE of the server, 0: as
  * it is. uid: the server's own, 0: as it is. */
 static inline void client_start_as(struct vm_share *shares, size_t n, unsigned limit, uid_t uid)
