@@ -201,21 +201,33 @@ void vm_queue_unpop(struct vm_queue *q)
 	q->next_avail--;
 }
 
-void vm_queue_push(struct vm_queue *q, uint16_t head, uint32_t written)
+void vm_queue_push_all(struct vm_queue *q, const struct vm_done *done, unsigned n)
 {
-	struct vring_used_elem *u;
 	struct rings r;
 
-	if (q->broken || !q->ready || head >= q->size)
+	if (q->broken || !q->ready)
 		return;
 	if (!find_rings(q, &r)) {
 		q->broken = true;
 		return;
 	}
-	u = &r.used->ring[q->next_used & (q->size - 1)];
-	__atomic_store_n(&u->id, head, __ATOMIC_RELAXED);
-	__atomic_store_n(&u->len, written, __ATOMIC_RELAXED);
-	store16(&r.used->idx, ++q->next_used);
+	for (unsigned i = 0; i < n; i++) {
+		struct vring_used_elem *u;
+
+		if (done[i].head >= q->size)
+			continue;
+		u = &r.used->ring[q->next_used++ & (q->size - 1)];
+		__atomic_store_n(&u->id, done[i].head, __ATOMIC_RELAXED);
+		__atomic_store_n(&u->len, done[i].written, __ATOMIC_RELAXED);
+	}
+	store16(&r.used->idx, q->next_used);
+}
+
+void vm_queue_push(struct vm_queue *q, uint16_t head, uint32_t written)
+{
+	struct vm_done one = {head, written};
+
+	vm_queue_push_all(q, &one, 1);
 }
 
 bool vm_queue_wants_signal(struct vm_queue *q)

@@ -48,6 +48,12 @@ int vm_queue_pop(struct vm_queue *q, struct vm_chain *ret);
 void vm_queue_unpop(struct vm_queue *q);
 /* Gives a chain back with `written` bytes in its in-buffers. */
 void vm_queue_push(struct vm_queue *q, uint16_t head, uint32_t written);
+/* Several at once: the driver sees all of them or none (5.1.6.4, a frame in merged buffers). */
+struct vm_done {
+	uint16_t head;
+	uint32_t written;
+};
+void vm_queue_push_all(struct vm_queue *q, const struct vm_done *done, unsigned n);
 /* Does the driver want an interrupt for what was pushed since the last one? */
 bool vm_queue_wants_signal(struct vm_queue *q);
 
