@@ -9,8 +9,8 @@
  * Carried over: Ethernet devices that are up and in no bridge; their permanent IPv4 and IPv6
  * addresses of global scope, and IPv4's of DHCP; unicast routes of the main table that the kernel
  * didn't make by itself; permanent neighbours. Not: other tables and rules, routes over several
- * ways, what routers announce (the guest hears them itself); and firewall rules of the namespace: frames pass
- * below them.
+ * ways, what routers announce (the guest hears them itself); and firewall rules of the namespace:
+ * frames pass below them.
  *
  * ns: a descriptor of the network namespace, borrowed; -1: the caller's own. The calling thread is
  * in its own again when a function returns. All return 0 or a negative errno.
