@@ -181,7 +181,7 @@ const struct verb cli_verbs[] = {
 	{"version", "", "print the version", NULL, plain_opts, 0, 0, false, false, false, cmd_version},
 	{"help", "[VERB]", "print help", NULL, plain_opts, 0, 1, false, false, false, cmd_help},
 	{"generate", "man|bash|zsh|fish|verbs [VERB]", "print a man page, a completion script or the verbs", NULL, plain_opts, 1, 2, false, false, true, cmd_generate},
-	{"agent", "SOCKET", "a micro-VM's agent, on a unix socket", NULL, plain_opts, 1, 1, false, false, true, cmd_agent},
+	{"agent", "SOCKET", "a micro-VM's agent, on a unix socket", NULL, plain_opts, 1, 1, false, true, true, cmd_agent},
 	{0}};
 /* clang-format on */
 

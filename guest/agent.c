@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/vm_sockets.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -25,7 +27,10 @@ static void free_worker(struct guest_worker *w)
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
-	w->agent->n_workers--;
+	if (w->follow)
+		w->agent->n_followers--;
+	else
+		w->agent->n_workers--;
 	if (w->making)
 		guest_proc_free(w->making);
 	vm_loop_drop(&w->agent->loop, &w->link_source);
@@ -35,6 +40,14 @@ static void free_worker(struct guest_worker *w)
 	free(w);
 }
 
+static void accept_more(struct guest_agent *a)
+{
+	struct err ignored;
+
+	(void)vm_loop_change(&a->loop, &a->listen_source,
+			     a->n_workers < GUEST_WORKERS_MAX ? EPOLLIN : 0, &ignored);
+}
+
 /* Its client would otherwise take the end of the connection for the host's trouble. */
 static void worker_ended(struct guest_worker *w, int status)
 {
@@ -42,13 +55,13 @@ static void worker_ended(struct guest_worker *w, int status)
 	struct err died, ignored;
 
 	guest_asks(w);
-	if (w->conn >= 0 && WIFSIGNALED(status) && w->conn_source.fd < 0) {
+	if (w->conn >= 0 && WIFSIGNALED(status) && !w->follow) {
 		err_set(&died, ERR_INTERNAL, EIO, NULL, "the agent's worker was ended by signal %d",
 			WTERMSIG(status));
 		(void)vm_answer_error(w->conn, &died, &ignored);
 	}
 	free_worker(w);
-	(void)vm_loop_change(&a->loop, &a->listen_source, EPOLLIN, &ignored);
+	accept_more(a);
 }
 
 static struct guest_worker *worker_by_pid(struct guest_agent *a, pid_t pid)
@@ -101,8 +114,11 @@ static void signal_ready(struct vm_source *s, uint32_t events)
 
 static void link_ready(struct vm_source *s, uint32_t events)
 {
+	struct guest_worker *w = s->arg;
+
 	(void)events;
-	guest_asks(s->arg);
+	guest_asks(w);
+	accept_more(w->agent); /* it may have become a follower */
 }
 
 /* In the child: what the agent ignores or blocks mustn't reach a container's process. */
@@ -174,6 +190,21 @@ static int serve(struct guest_agent *a, int *conn, struct err *e)
 	return rc;
 }
 
+/* Every process in the guest can make a vsock socket, whatever its namespaces (vsock(7)): of those
+ * only the host is listened to. */
+static bool is_host(int conn)
+{
+	struct sockaddr_storage peer = {0};
+	socklen_t len = sizeof(peer);
+	struct sockaddr_vm vm;
+
+	if (getpeername(conn, (struct sockaddr *)&peer, &len) < 0)
+		return false;
+	memcpy(&vm, &peer, sizeof(vm));
+	return peer.ss_family == AF_UNIX ||
+	       (peer.ss_family == AF_VSOCK && vm.svm_cid == VMADDR_CID_HOST);
+}
+
 static void listen_ready(struct vm_source *s, uint32_t events)
 {
 	struct guest_agent *a = s->arg;
@@ -181,12 +212,11 @@ static void listen_ready(struct vm_source *s, uint32_t events)
 	auto_fd conn = accept4(a->listen, NULL, NULL, SOCK_CLOEXEC);
 
 	(void)events;
-	if (conn < 0)
+	if (conn < 0 || !is_host(conn))
 		return;
 	if (serve(a, &conn, &why) < 0 && conn >= 0)
 		(void)vm_answer_error(conn, &why, &ignored);
-	if (a->n_workers >= GUEST_WORKERS_MAX)
-		(void)vm_loop_change(&a->loop, &a->listen_source, 0, &ignored);
+	accept_more(a);
 }
 
 static int open_signals(struct guest_agent *a, struct err *e)

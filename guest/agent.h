@@ -26,6 +26,7 @@
 #define GUEST_ID_MAX 255
 #define GUEST_CHUNK 65536u   /* bytes copied at a time */
 #define GUEST_WORKERS_MAX 64 /* requests under way; more wait in the socket's backlog */
+#define GUEST_FOLLOWERS_MAX 256
 #define GUEST_PROCS_MAX 1024 /* processes remembered */
 
 struct guest_agent;
@@ -82,7 +83,7 @@ struct guest_worker {
 	int conn; /* the client; -1: it became a stream or a waiter */
 	int link;
 	struct guest_proc *making; /* reserved, and not yet committed */
-	bool follow;               /* ends with its client */
+	bool follow;               /* ends with its client, and counts apart */
 	struct vm_source link_source, conn_source;
 };
 
@@ -93,7 +94,7 @@ struct guest_agent {
 	struct vm_source listen_source, signal_source;
 	struct guest_worker *workers;
 	struct guest_proc *procs;
-	unsigned n_workers, n_procs;
+	unsigned n_workers, n_followers, n_procs;
 	uint32_t last_token;
 };
 

@@ -168,13 +168,21 @@ static int follow(struct turn *t, struct err *e)
 {
 	struct guest_worker *w = t->w;
 
-	if (w->conn < 0 || w->conn_source.fd >= 0)
+	if (w->conn < 0 || w->follow)
 		return err_set(e, ERR_INTERNAL, EINVAL, NULL, "nobody to follow");
+	if (w->agent->n_followers >= GUEST_FOLLOWERS_MAX)
+		return err_set(e, ERR_SYSTEM, EAGAIN, NULL, "%u clients follow events already",
+			       GUEST_FOLLOWERS_MAX);
 	w->conn_source = (struct vm_source){.fd = w->conn, .ready = client_left, .arg = w};
 	int rc = vm_loop_add(&w->agent->loop, &w->conn_source, EPOLLRDHUP, e);
-	if (rc < 0)
+	if (rc < 0) {
 		w->conn_source.fd = -1;
-	return rc;
+		return rc;
+	}
+	w->follow = true;
+	w->agent->n_workers--;
+	w->agent->n_followers++;
+	return 0;
 }
 
 static int (*const functions[])(struct turn *t, struct err *e) = {

@@ -3,8 +3,8 @@
  * Invariants
  *  1. It never returns and never ends: what can't be done is said on the console, and the machine
  *     goes down, which its monitor sees.
- *  2. The root is a tmpfs mounted over the initramfs, for pivot_root(2) refuses the latter; it is
- *     read-only once its directories are made.
+ *  2. The root is a tmpfs mounted over the initramfs, for pivot_root(2) refuses the latter. Both
+ *     are read-only once their directories are made.
  *  3. Nothing here is particular to a container: it can be the state that a template is made of.
  */
 #include "guest/init.h"
@@ -102,6 +102,9 @@ static int new_root(struct err *e)
 {
 	static const char *const dirs[] = {"dev", "proc", "sys", "run", "tmp"};
 
+	/* This program lies in the initramfs, and a container gets to see it (/proc/PID/exe). */
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+		return err_sys(e, errno, "/", "making the initramfs read-only");
 	if (mount("tmpfs", NEW_ROOT, "tmpfs", 0, "mode=0755,size=1m") < 0 || chdir(NEW_ROOT) < 0)
 		return err_sys(e, errno, NEW_ROOT, "mounting the root");
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)

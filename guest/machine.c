@@ -2,6 +2,7 @@
 #include "guest/work.h"
 
 #include "common/fd.h"
+#include "net/card.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,6 +70,15 @@ int guest_reseed(struct guest_job *j, struct err *e)
 	if (rc >= 0)
 		rc = stir(seed, n, e);
 	return rc < 0 ? rc : set_clock(ns, e);
+}
+
+/* Before create, or again when the host's namespace has changed. */
+int guest_net(struct guest_job *j, struct err *e)
+{
+	struct net_cards cards;
+	int rc = net_cards_parse(j->ask, &j->arena, &cards, e);
+
+	return rc < 0 ? rc : net_configure(&cards, e);
 }
 
 int guest_shutdown(struct guest_job *j, struct err *e)

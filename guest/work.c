@@ -152,15 +152,16 @@ static int events(struct guest_job *j, struct err *e)
 
 	if (rc >= 0)
 		rc = rt_state(&j->env, &j->arena, j->id, &info, e);
-	if (rc >= 0)
-		rc = guest_ask(j, &ask, -1, NULL, e);
-	if (rc >= 0)
-		rc = vm_answer_ok(j->conn, "", e);
 	if (rc < 0)
 		return rc;
 	how.interval_ns = (uint64_t)ns;
-	j->handed = true;
-	return rt_events(&j->env, j->id, &how, e);
+	if (info.status != RT_STOPPED && info.status != RT_CREATING) { /* else it is refused */
+		rc = guest_ask(j, &ask, -1, NULL, e);
+		if (rc >= 0)
+			rc = vm_answer_ok(j->conn, "", e);
+		j->handed = rc >= 0;
+	}
+	return rc < 0 ? rc : rt_events(&j->env, j->id, &how, e);
 }
 
 static int ps(struct guest_job *j, struct err *e)
@@ -237,6 +238,7 @@ static const struct {
 	{"state", state, CONTAINER},
 	{"delete", delete, CONTAINER},
 	{"ping", ping, NOTHING},
+	{"net", guest_net, MACHINE},
 	{"reseed", guest_reseed, MACHINE},
 	{"shutdown", guest_shutdown, MACHINE},
 };

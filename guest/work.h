@@ -48,6 +48,7 @@ void guest_remove_bundle(const struct guest_job *j);
 
 /* machine.c: the verbs of the whole guest. */
 int guest_reseed(struct guest_job *j, struct err *e);
+int guest_net(struct guest_job *j, struct err *e);
 int guest_shutdown(struct guest_job *j, struct err *e);
 
 /* A member of the answer: `"key":` with a comma where one is needed. */

@@ -27,7 +27,8 @@ ask() { timeout 50 python3 "$top/tests/bats/agent.py" "$T/agent" "$@" 3>&-; }
 quiet() { ask "$@" </dev/null; }
 # Processes of the agent's: containers' and workers'.
 children() { tr ' ' '\n' <"/proc/$agent/task/$agent/children" | grep -c . || true; }
-alone() { [ "$(children)" = 0 ]; }
+children_are() { [ "$(children)" = "$1" ]; }
+fds_are() { [ "$(fds)" = "$1" ]; }
 fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 
 @test "a container's input, outputs and exit code" {
@@ -48,7 +49,7 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	sh_args 'head -c 20000 /dev/zero; echo last; exit 5'
 	run quiet many 200 "$id" "config=@$config"
 	[[ $output == "200 5 20005 0 "*last ]]
-	until_true alone
+	until_true children_are 0
 }
 
 @test "output that came before anybody was attached, and after the end, is kept" {
@@ -166,6 +167,30 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	quiet call delete "id=$id" force=true
 }
 
+@test "events: statistics, and the end with the container; a stopped one is refused" {
+	args sleep 1000
+	quiet up "$id" "config=@$config"
+	quiet follow "$id" 100000000 >"$T/events" &
+	follower=$!
+	until_true test -s "$T/events"
+	quiet call signal "id=$id" signal=9
+	wait "$follower"
+	[ "$(head -n 1 "$T/events" | jq -r .type)" = stats ]
+	run quiet follow "$id" 100000000
+	exit_is 99
+	quiet call delete "id=$id"
+}
+
+@test "more who follow events than requests may be under way, and who leave" {
+	args sleep 1000
+	quiet up "$id" "config=@$config"
+	before=$(fds)
+	quiet crowd "$id" 100
+	until_true fds_are "$before"
+	until_true children_are 1
+	quiet call delete "id=$id" force=true
+}
+
 @test "an id lives once, and again after a failed create and after delete" {
 	args sleep 1000
 	quiet up "$id" "config=@$config"
@@ -231,8 +256,8 @@ s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); time.sleep(1)' "$T/ag
 	done
 	[ "$(quiet call ping)" = '{}' ]
 	wait "${silent[@]}"
-	until_true alone
-	[ "$(fds)" = "$before" ]
+	until_true children_are 0
+	until_true fds_are "$before"
 }
 
 @test "a client that leaves in the middle: nothing is lost, nothing is left open" {
@@ -246,6 +271,6 @@ s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); time.sleep(1)' "$T/ag
 	run quiet out "$id" 1
 	[ "${lines[-1]}" = 1000000 ]
 	quiet call delete "id=$id" force=true
-	until_true alone
-	[ "$(fds)" = "$before" ]
+	until_true children_are 0
+	until_true fds_are "$before"
 }

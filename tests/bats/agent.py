@@ -8,6 +8,8 @@
   agent.py SOCKET out ID FD [PROCESS]      what comes from one stream, until its end
   agent.py SOCKET taste ID FD BYTES        the first bytes of it
   agent.py SOCKET many N ID [KEY=VALUE…]   run, N times; prints each different output once
+  agent.py SOCKET follow ID INTERVAL_NS    prints events until the container ends
+  agent.py SOCKET crowd ID N               N at once follow events, a request goes through, all leave
   agent.py SOCKET raw HEX                  sends bytes, prints what comes back
 
 A VALUE is JSON where it can be, @FILE the text of a file, else a string. Standard input goes to the
@@ -169,6 +171,21 @@ def raw(path, data):
     return 0
 
 
+def follow(path, ident, interval):
+    s, _ = ask(path, 'events', id=ident, interval_ns=interval)
+    try:
+        while True:
+            print(json.dumps(recv(s)), flush=True)
+    except EOFError:
+        return 0
+
+
+def crowd(path, ident, n):
+    followers = [ask(path, 'events', id=ident, interval_ns=10**18) for _ in range(n)]
+    call(path, 'ping')
+    return len(followers) - n
+
+
 def main(path, what, *words):
     plain = [w for w in words if '=' not in w.split('"')[0]]
     members = {k: value(v) for k, v in (w.split('=', 1) for w in words if w not in plain)}
@@ -191,6 +208,10 @@ def main(path, what, *words):
         sys.stdout.buffer.write(take(s, int(plain[2])))
     elif what == 'many':
         return many(path, int(plain[0]), plain[1], members)
+    elif what == 'follow':
+        return follow(path, plain[0], int(plain[1]))
+    elif what == 'crowd':
+        return crowd(path, plain[0], int(plain[1]))
     elif what == 'raw':
         return raw(path, bytes.fromhex(plain[0]))
     return 0
