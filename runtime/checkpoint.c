@@ -31,6 +31,14 @@ static bool stays(const struct rt_criu *how)
 	return how->leave_running || how->pre_dump;
 }
 
+/* The virtual consoles and serial lines, and both ends of pseudo-terminals. */
+static bool is_terminal(unsigned number)
+{
+	return number == TTY_MAJOR || number == TTYAUX_MAJOR ||
+	       (number >= UNIX98_PTY_MASTER_MAJOR &&
+		number < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT);
+}
+
 /* CRIU's name of what a stream is when it comes from outside, by which a restore replaces it: a
  * pipe, a socket, or a file on a mount of the host's (a log, the host's /dev/null) by mount and
  * inode. Empty: it is the container's own. */
@@ -47,13 +55,21 @@ static void stream_key(const struct rt_container *c, int fd, const char *target,
 		return;
 	}
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)c->doc.pid, fd);
-	if (stat(path, &st) < 0 || !(S_ISREG(st.st_mode) || major(st.st_rdev) == MEM_MAJOR))
+	if (stat(path, &st) < 0)
+		return;
+	bool tty = S_ISCHR(st.st_mode) && is_terminal(major(st.st_rdev));
+	if (!tty && !S_ISREG(st.st_mode) && major(st.st_rdev) != MEM_MAJOR)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)c->doc.pid, fd);
 	if (file_read_at(AT_FDCWD, path, SMALL_FILE, &text, NULL, &ignored) < 0)
 		return;
 	const char *at = strstr(text, "mnt_id:");
-	if (at && sscanf(at, "mnt_id: %u", &id) == 1 && !rt_criu_has_mount(c->doc.pid, id))
+	if (!at || sscanf(at, "mnt_id: %u", &id) != 1 || rt_criu_has_mount(c->doc.pid, id))
+		return;
+	if (tty)
+		strbuf_printf(key, "tty[%llx:%llx]", (unsigned long long)st.st_rdev,
+			      (unsigned long long)st.st_dev);
+	else
 		strbuf_printf(key, "file[%x:%llx]", id, (unsigned long long)st.st_ino);
 }
 
@@ -86,7 +102,7 @@ static int streams(const struct rt_container *c, struct rt_criu_call *call, stru
 		target[n < 0 ? 0 : n] = '\0';
 		strbuf_puts(&targets[fd], target);
 		stream_key(c, fd, target, &keys[fd]);
-		if (keys[fd].s && str_starts(keys[fd].s, "file["))
+		if (keys[fd].s && rt_criu_is_external(keys[fd].s))
 			rt_wire_str(&call->opts, RT_CO_EXTERNAL, keys[fd].s);
 	}
 	int rc = write_list(call, RT_CRIU_TARGETS, targets, e);

@@ -56,6 +56,8 @@ int rt_criu_pass(struct rt_criu_call *call, int fd, struct err *e);
 
 /* Refuses bad words of the command line. */
 int rt_criu_check_words(const struct rt_criu *how, struct err *e);
+/* Is it the key of a stream that a dump must be told of (a file or a terminal from outside)? */
+bool rt_criu_is_external(const char *key);
 /* Refuses a container that couldn't come back. */
 int rt_criu_accept(const struct rt_container *c, struct err *e);
 /* Opens image and work directory (the former made when missing, if make) and writes the options

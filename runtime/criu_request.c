@@ -122,6 +122,11 @@ int rt_criu_check_words(const struct rt_criu *how, struct err *e)
 	return words(how, &ignored, e);
 }
 
+bool rt_criu_is_external(const char *key)
+{
+	return str_starts(key, "file[") || str_starts(key, "tty[");
+}
+
 /* Its images can be written and not be restored: CRIU reads them, and mounts what shows the host's
  * namespaces, as root of the new user namespace, and doesn't find the peers of binds of the host's
  * devices. A dump would be the end of the container. */

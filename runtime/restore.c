@@ -169,7 +169,7 @@ static int inherit_streams(struct restore *r, struct err *e)
 		seen[n] = s->type == JSON_STRING ? s->u.string : "";
 		for (int i = 0; i < n; i++)
 			again = again || str_eq(seen[i], seen[n]);
-		if (strstr(seen[n], ":[") || str_starts(seen[n], "file["))
+		if (strstr(seen[n], ":[") || rt_criu_is_external(seen[n]))
 			rc = again ? 0 : inherit(r, seen[n], n, e);
 	}
 	return rc;

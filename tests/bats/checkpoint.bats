@@ -5,19 +5,6 @@ load criu
 
 setup_file() { criu_up; }
 
-# A counter in a file of the root file system: it shows that a process goes on, not begins anew.
-counter() {
-	cfg '.root.readonly = false | .process.rlimits = [] | .linux.namespaces |= map(select(.type != "network"))'
-	sh_args 'i=0; while :; do i=$((i + 1)); echo $i >/tmp/n.new; mv /tmp/n.new /tmp/n; usleep 20000; done'
-}
-count() { cat "$b/rootfs/tmp/n"; }
-counted_past() { [ "$(count)" -gt "$1" ]; }
-
-dump() { rf checkpoint --image-path "$T/img" --work-path "$T/work" "$@" "$id" </dev/null 3>&-; }
-back() { rf restore -d -b "$b" --image-path "$T/img" --work-path "$T/work" "$@" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }; }
-# Once it has begun to count.
-counting() { create && start && until_true counted_past 3; }
-
 @test "a counter goes on where it stood, and the verbs work on it" {
 	need_criu
 	counter
@@ -219,17 +206,22 @@ receiver() {
 	until_true test -S "$T/console"
 }
 
-@test "a terminal comes back by the console socket, with the same program behind it" {
-	need_criu
+# dumped_with_terminal SCRIPT: which says "up" when it may be dumped.
+dumped_with_terminal() {
 	receiver
 	counter
 	cfg '.process.terminal = true'
-	sh_args 'echo up; while read l; do echo "got $l"; done'
+	sh_args "$1"
 	create --console-socket "$T/console" 9>&-
 	start 9>&-
 	until_true grep -q up "$T/tty"
 	dump 9>&-
 	exec 9>&-
+}
+
+@test "a terminal comes back by the console socket, with the same program behind it" {
+	need_criu
+	dumped_with_terminal 'echo up; while read l; do echo "got $l"; done'
 	receiver
 	back --console-socket "$T/console" 9>&-
 	until_true grep -q received "$T/tty"
@@ -243,15 +235,7 @@ receiver() {
 
 @test "a terminal without a console socket, or with one that nobody listens on, is refused" {
 	need_criu
-	receiver
-	counter
-	cfg '.process.terminal = true'
-	sh_args 'echo up; while read l; do echo "got $l"; done'
-	create --console-socket "$T/console" 9>&-
-	start 9>&-
-	until_true grep -q up "$T/tty"
-	dump 9>&-
-	exec 9>&-
+	dumped_with_terminal 'echo up; while read l; do echo "got $l"; done'
 	run back
 	refused console
 	run back --console-socket "$T/nobody"
@@ -261,15 +245,7 @@ receiver() {
 @test "in the foreground a terminal is the caller's own" {
 	need_criu
 	need script
-	receiver
-	counter
-	cfg '.process.terminal = true'
-	sh_args 'echo up; while [ ! -e /tmp/go ]; do usleep 20000; done; tty; echo ended; exit 7'
-	create --console-socket "$T/console" 9>&-
-	start 9>&-
-	until_true grep -q up "$T/tty"
-	dump 9>&-
-	exec 9>&-
+	dumped_with_terminal 'echo up; while [ ! -e /tmp/go ]; do usleep 20000; done; tty; echo ended; exit 7'
 	touch "$b/rootfs/tmp/go"
 	run script -qec "$(printf '%q ' "$RINGFENCE" --root "$T/state" restore -b "$b" --image-path "$T/img" --work-path "$T/work" "$id")" \
 		/dev/null </dev/null 3>&-
@@ -443,25 +419,6 @@ receiver() {
 }
 
 # --- a criu that isn't one ---
-
-# criu_that_says LINE…: each a message (in printf's escapes) that answers one of ours.
-criu_that_says() {
-	need python3
-	mkdir -p "$T/bin"
-	printf '%s\n' "$@" >"$T/answers"
-	cat >"$T/bin/criu" <<-P
-		#!/usr/bin/env python3
-		import socket, sys
-		s = socket.socket(fileno=int(sys.argv[2]))
-		asked = s.recv(65536)
-		if asked == b"\x08\x0a":
-		    s.send(b"\x08\x0a\x10\x01\x52\x04\x08\x04\x10\x01")
-		    sys.exit()
-		for line in open("$T/answers"):
-		    s.send(line.rstrip("\n").encode().decode("unicode_escape").encode("latin1"))
-	P
-	chmod +x "$T/bin/criu"
-}
 
 @test "a criu that answers nonsense, or to something else, changes nothing" {
 	counter

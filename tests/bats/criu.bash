@@ -22,3 +22,63 @@ need_criu_feature() {
 	local words
 	words=$(criu check --feature "$1" 2>&1) || skip "criu check --feature $1: ${words##*$'\n'}"
 }
+
+# --- a container that shows whether it goes on, not begins anew ---
+
+# A counter in a file of the root file system.
+counter() {
+	cfg '.root.readonly = false | .process.rlimits = [] | .linux.namespaces |= map(select(.type != "network"))'
+	sh_args 'i=0; while :; do i=$((i + 1)); echo $i >/tmp/n.new; mv /tmp/n.new /tmp/n; usleep 20000; done'
+}
+count() { cat "$b/rootfs/tmp/n"; }
+counted_past() { [ "$(count)" -gt "$1" ]; }
+
+dump() { rf checkpoint --image-path "$T/img" --work-path "$T/work" "$@" "$id" </dev/null 3>&-; }
+back() { rf restore -d -b "$b" --image-path "$T/img" --work-path "$T/work" "$@" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }; }
+# Once it has begun to count.
+counting() { create && start && until_true counted_past 3; }
+
+# --- a criu that isn't one ---
+
+# criu_that_says LINE…: each a message (in printf's escapes) that answers one of ours. What it was
+# asked for is in $T/asked: the options' fields, NUMBER=VALUE a line.
+criu_that_says() {
+	local python
+	need python3
+	python=$(python3 -c 'import sys; print(sys.executable)') # what env finds may be a slow wrapper
+	mkdir -p "$T/bin"
+	printf '%s\n' "$@" >"$T/answers"
+	cat >"$T/bin/criu" <<-P
+		#!$python -SE
+		import socket, sys
+
+		def number(data, at):
+		    value = shift = 0
+		    while True:
+		        value |= (data[at] & 127) << shift
+		        shift, at = shift + 7, at + 1
+		        if data[at - 1] < 128:
+		            return value, at
+
+		def fields(data):
+		    at = 0
+		    while at < len(data):
+		        tag, at = number(data, at)
+		        value, at = number(data, at)
+		        if tag & 7 == 2:
+		            value, at = data[at:at + value], at + value
+		        yield tag >> 3, value
+
+		s = socket.socket(fileno=int(sys.argv[2]))
+		asked = s.recv(65536)
+		if asked == b"\x08\x0a":
+		    s.send(b"\x08\x0a\x10\x01\x52\x04\x08\x04\x10\x01")
+		    sys.exit()
+		with open("$T/asked", "w") as f:
+		    for n, v in fields(dict(fields(asked))[2]):
+		        print(f"{n}={v if isinstance(v, int) else v.decode('latin1')!r}", file=f)
+		for line in open("$T/answers"):
+		    s.send(line.rstrip("\n").encode().decode("unicode_escape").encode("latin1"))
+	P
+	chmod +x "$T/bin/criu"
+}
