@@ -192,14 +192,26 @@ static int run(struct rt_container *c, struct rt_criu_call *call, bool stay, str
 	return rc;
 }
 
+/* For restore, whose spec doesn't have the mount. */
+static int mark(const struct rt_criu_call *call, bool notified, struct err *e)
+{
+	if (notified)
+		return file_replace_at(call->img.fd, RT_CRIU_NOTIFIED, "", 0, 0600, e);
+	(void)unlinkat(call->img.fd, RT_CRIU_NOTIFIED, 0);
+	return 0;
+}
+
 int be_shared_checkpoint(struct rt_container *c, const struct rt_criu *how, struct err *e)
 {
 	struct rt_criu_call call = {.type = how->pre_dump ? RT_CRIU_PRE_DUMP : RT_CRIU_DUMP,
 				    .img.fd = -1,
 				    .work.fd = -1,
 				    .log = "dump.log"};
+	bool notified = false;
 	int rc = rt_load_spec(c, e);
 
+	if (rc == 0)
+		rc = rt_sdnotify_mounted(c, &notified, e);
 	if (rc == 0)
 		rc = rt_criu_accept(c, e);
 	if (rc == 0)
@@ -210,6 +222,8 @@ int be_shared_checkpoint(struct rt_container *c, const struct rt_criu *how, stru
 		rc = request(c, how, &call, e);
 	if (rc == 0)
 		rc = streams(c, &call, e);
+	if (rc == 0)
+		rc = mark(&call, notified, e);
 	if (rc == 0)
 		rc = run(c, &call, stays(how), e);
 	rt_criu_end(&call);

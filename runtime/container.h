@@ -200,12 +200,17 @@ int rt_pidfd_connect(const char *path, const struct spec *s, int *ret_fd, struct
 int rt_pidfd_send(int sock, int pidfd, const char *word, struct err *e);
 
 /* sdnotify.c: without NOTIFY_SOCKET in our environment they do nothing. */
-int rt_sdnotify_prepare(struct rt_container *c, struct err *e); /* the mount, the variable */
+/* The mount, the variable. `mounted`: also without it, for the images of a restore have the mount. */
+int rt_sdnotify_prepare(struct rt_container *c, bool mounted, struct err *e);
 int rt_sdnotify_bind(struct rt_container *c, int *ret_fd, struct err *e); /* before the START */
 /* What came at the socket goes on to the manager; true when READY=1 was among it. */
 bool rt_sdnotify_read(int fd, pid_t pid);
 /* One message (changed by it), as it is passed on. */
 bool rt_sdnotify_pass(char *message, pid_t pid, struct strbuf *out);
+/* A checkpoint: has the container the mount? Then its spec has it from here on. */
+int rt_sdnotify_mounted(struct rt_container *c, bool *ret_mounted, struct err *e);
+/* A restored program said long ago that it is ready: the manager is told so, and its new pid. */
+void rt_sdnotify_restored(pid_t pid);
 /* Until READY=1 came or the process ended. */
 int rt_sdnotify_wait(struct rt_container *c, int fd, struct err *e);
 

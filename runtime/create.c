@@ -10,6 +10,7 @@
 #include "common/file.h"
 #include "common/sys.h"
 #include "runtime/container.h"
+#include "runtime/criu.h"
 #include "spec/json.h"
 
 #include <errno.h>
@@ -195,7 +196,7 @@ static int make_locked(struct rt_container *c, const struct rt_create *how, stru
 	int rc = save_config(c, e);
 
 	if (rc == 0)
-		rc = rt_sdnotify_prepare(c, e);
+		rc = rt_sdnotify_prepare(c, c->restore && rt_criu_notified(c->restore), e);
 	if (rc == 0 && c->restore && !c->ops->restore)
 		rc = err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, NULL,
 			     "isolation %s can't restore a container", c->ops->name);

@@ -65,6 +65,8 @@ int rt_criu_accept(const struct rt_container *c, struct err *e);
 int rt_criu_begin(struct rt_criu_call *call, struct rt_container *c, const struct rt_criu *how,
 		  bool make, struct err *e);
 void rt_criu_end(struct rt_criu_call *call);
+/* Is RT_CRIU_NOTIFIED among the images? */
+bool rt_criu_notified(const struct rt_criu *how);
 
 /* --- criu_mounts.c: mounts whose content comes from the host --- */
 
@@ -83,5 +85,7 @@ int rt_criu_mountpoints(struct rt_container *c, struct err *e);
  * restore replaces by its own. */
 #define RT_CRIU_TARGETS "descriptors.json"
 #define RT_CRIU_STREAMS "streams.json"
+/* An empty file there: the images have the notify socket's mount (sdnotify.c). */
+#define RT_CRIU_NOTIFIED "notify"
 
 #endif

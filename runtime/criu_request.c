@@ -201,6 +201,15 @@ int rt_criu_begin(struct rt_criu_call *call, struct rt_container *c, const struc
 	return words(how, b, e);
 }
 
+bool rt_criu_notified(const struct rt_criu *how)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/" RT_CRIU_NOTIFIED,
+			 how->image_path ? how->image_path : DEFAULT_IMAGES);
+
+	return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
+}
+
 void rt_criu_end(struct rt_criu_call *call)
 {
 	fd_cleanup(&call->img.fd);

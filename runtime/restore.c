@@ -260,6 +260,8 @@ static int prepare(struct restore *r, const struct rt_create *create, struct err
 		rc = be_shared_console(create->console_socket, &r->console_fd, e);
 	if (rc >= 0)
 		rc = rt_criu_mountpoints(c, e);
+	if (rc >= 0 && c->born)
+		rc = c->born(c, e);
 	if (rc >= 0)
 		rc = plan_run(&r->plan, PLAN_PREPARE, &r->env, e);
 	if (rc >= 0 && c->group)
@@ -314,33 +316,49 @@ static int poststart(struct rt_container *c, struct err *e)
 	return rc;
 }
 
-static int restore(struct rt_container *c, const struct rt_create *create, int *signals,
-		   struct err *e)
+/* What a foreground restore holds. */
+struct restored {
+	struct rt_container c; /* first: `listen_to_it` finds the rest by it */
+	int notify;            /* from rt_sdnotify_bind */
+	int signals;
+};
+
+/* Before CRIU lets the program go on. */
+static int listen_to_it(struct rt_container *c, struct err *e)
 {
+	return rt_sdnotify_bind(c, &((struct restored *)c)->notify, e);
+}
+
+static int restore(struct restored *r, const struct rt_create *create, struct err *e)
+{
+	struct rt_container *c = &r->c;
 	int rc = rt_criu_check_words(c->restore, e);
 
 	if (rc == 0)
 		rc = rt_make(c, create, e);
 	if (rc == 0)
 		rc = poststart(c, e);
+	if (rc == 0)
+		rt_sdnotify_restored(c->doc.pid);
 	if (rc < 0 || create->detach)
 		return rc;
 	rc = create->no_subreaper ? 0 : rt_adopt_orphans(c->spec, e);
 	if (rc == 0)
-		rc = rt_signals_hold(signals, e);
-	return rc < 0 ? rc : rt_wait_and_delete(c, create->keep, *signals, -1, e);
+		rc = rt_signals_hold(&r->signals, e);
+	return rc < 0 ? rc : rt_wait_and_delete(c, create->keep, r->signals, r->notify, e);
 }
 
 int rt_restore(const struct rt_env *env, const struct rt_create *create, const struct rt_criu *how,
 	       struct err *e)
 {
-	struct rt_container c;
-	int signals = -1;
+	struct restored r = {.notify = -1, .signals = -1};
 
-	rt_init(&c, env, create->id);
-	c.restore = how;
-	int rc = restore(&c, create, &signals, e);
-	rt_close(&c);
-	fd_cleanup(&signals);
+	rt_init(&r.c, env, create->id);
+	r.c.restore = how;
+	r.c.born = listen_to_it;
+	int rc = restore(&r, create, e);
+	rt_close(&r.c);
+	fd_cleanup(&r.notify);
+	fd_cleanup(&r.signals);
 	return rc;
 }

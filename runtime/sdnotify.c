@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #define DIR_NAME "notify"
 #define SOCKET_NAME "notify.sock"
@@ -75,14 +76,23 @@ static int add_mount(struct rt_container *c, struct err *e)
 	return 0;
 }
 
-int rt_sdnotify_prepare(struct rt_container *c, struct err *e)
+int rt_sdnotify_prepare(struct rt_container *c, bool mounted, struct err *e)
 {
-	if (!manager())
+	if (!manager() && !mounted)
 		return 0;
 	if (mkdirat(c->dir, DIR_NAME, 0755) < 0)
 		return err_sys(e, errno, DIR_NAME, "making the notify socket's directory");
 	int rc = add_variable(c, e);
 	return rc < 0 ? rc : add_mount(c, e);
+}
+
+int rt_sdnotify_mounted(struct rt_container *c, bool *ret_mounted, struct err *e)
+{
+	bool there = faccessat(c->dir, DIR_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	int rc = there ? add_mount(c, e) : 0;
+
+	*ret_mounted = there;
+	return rc;
 }
 
 static int bind_in(int dir, struct err *e)
@@ -172,6 +182,14 @@ bool rt_sdnotify_read(int fd, pid_t pid)
 		tell(&out);
 	}
 	return ready;
+}
+
+void rt_sdnotify_restored(pid_t pid)
+{
+	auto_strbuf out = {0};
+
+	strbuf_printf(&out, "READY=1\nMAINPID=%d\n", (int)pid);
+	tell(&out);
 }
 
 int rt_sdnotify_wait(struct rt_container *c, int fd, struct err *e)

@@ -1,6 +1,9 @@
 #!/usr/bin/env bats
 # NOTIFY_SOCKET: what a program in a container tells the service manager.
 load helpers
+load criu
+
+setup_file() { criu_up; }
 
 extra_setup() {
 	only_ours
@@ -77,6 +80,54 @@ told() { grep -qx "$1" "$T/told"; }
 	chmod 755 "$T"
 	sh_args 'notify READY=1; exec sleep 1000'
 	with run -d -b "$b" "$id"
+	until_true told "MAINPID=$(pid)"
+	down
+}
+
+# A checkpoint in between: NOTIFY_SOCKET of the restore counts, with a manager of its own.
+counted() {
+	need_criu
+	counter
+	sh_args 'notify READY=1; i=0; while :; do i=$((i + 1)); echo $i >/tmp/n.new; mv /tmp/n.new /tmp/n; notify STATUS=$i 2>&-; usleep 20000; done'
+	with run -d -b "$b" "$id"
+	until_true counted_past 3
+	dump
+}
+
+@test "a restored program is ready, has its pid told, and is heard again" {
+	counted
+	: >"$T/told"
+	NOTIFY_SOCKET=$T/manager back
+	until_true told "MAINPID=$(pid)"
+	told READY=1
+	n=$(count)
+	until_true counted_past "$n"
+	down
+}
+
+@test "a restore in the foreground passes on what the program says" {
+	counted
+	n=$(count)
+	: >"$T/told"
+	NOTIFY_SOCKET=$T/manager rf restore -b "$b" --image-path "$T/img" --work-path "$T/work" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- &
+	until_true told "STATUS=$((n + 3))"
+	rf kill "$id" KILL
+	wait $! || true
+	nothing_left
+}
+
+@test "what was created with a manager is restored without one, and the other way round" {
+	counted
+	n=$(count)
+	back
+	until_true counted_past "$n"
+	down
+	counter
+	counting
+	rm -r "$T/img"
+	dump
+	: >"$T/told"
+	NOTIFY_SOCKET=$T/manager back
 	until_true told "MAINPID=$(pid)"
 	down
 }
