@@ -30,31 +30,21 @@ static void fill_stdio(void)
 	fd_close(&fd);
 }
 
-/* crun's form is BACKEND:SPEC; runc's a path, which may have a colon as well. */
-static int log_file(const char *word, const char **ret_path, struct err *e)
-{
-	if (word && (str_starts(word, "journald:") || str_starts(word, "syslog:")))
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, NULL,
-			       "--log %s: only files are supported yet", word);
-	*ret_path = word && str_starts(word, "file:") ? word + strlen("file:") : word;
-	return 0;
-}
-
 static int set_log(const struct cli *c, struct err *e)
 {
-	static const char *const words[] = {"error", "warning", "info", "debug"};
-	enum log_level level = c->debug ? LOG_LV_DEBUG : LOG_LV_WARN;
-	const char *path = NULL;
+	int level = c->log_level ? log_level_find(c->log_level) : LOG_LV_WARN;
 	bool json = str_eq(c->log_format, "json");
 
 	if (c->log_format && !json && !str_eq(c->log_format, "text"))
 		return err_set(e, ERR_USAGE, EINVAL, NULL,
 			       "--log-format is text or json, not \"%s\"", c->log_format);
-	for (int i = 0; c->log_level && i < 4; i++)
-		if (str_eq(words[i], c->log_level))
-			level = (enum log_level)i;
-	int rc = log_file(c->log, &path, e);
-	return rc < 0 ? rc : log_open(path, json, level, e);
+	if (level < 0)
+		return err_set(e, ERR_USAGE, EINVAL, NULL,
+			       "--log-level is error, warning, info or debug, not \"%s\"",
+			       c->log_level);
+	if (c->debug)
+		level = LOG_LV_DEBUG;
+	return log_open(c->log, json, (enum log_level)level, e);
 }
 
 /* Trouble that doesn't fail the verb: a poststop hook, what couldn't be taken back. */
@@ -148,6 +138,9 @@ static int run_verb(struct cli *c, char **all, struct err *e)
 	if (rc >= 0)
 		rc = count_args(v, c, e);
 	c->understood = rc >= 0;
+	if (c->understood)
+		log_msg(LOG_LV_DEBUG, "%s%s%s", v->name, c->argc ? " " : "",
+			c->argc ? c->argv[0] : "");
 	if (rc >= 0 && v->guarded)
 		rc = cli_self_guard(all, e);
 	if (rc >= 0)

@@ -9,7 +9,7 @@
 /* clang-format off */
 const struct opt opt_globals[] = {
 	{"root", 'r', "DIR", OPT_T_STR, AT(root), "state directory (default /run/ringfence, or $XDG_RUNTIME_DIR/ringfence)"},
-	{"log", 'l', "FILE", OPT_T_STR, AT(log), "append messages to FILE (file:FILE is the same)"},
+	{"log", 'l', "FILE", OPT_T_STR, AT(log), "append messages to FILE (file:FILE is the same), or send them to syslog:ID or journald:ID"},
 	{"log-format", 0, "FORMAT", OPT_T_STR, AT(log_format), "text or json"},
 	{"log-level", 0, "LEVEL", OPT_T_STR, AT(log_level), "error, warning, info or debug"},
 	{"debug", 0, NULL, OPT_T_BOOL, AT(debug), "log debug messages"},

@@ -3,6 +3,7 @@
 
 #include "common/fd.h"
 #include "common/file.h"
+#include "common/log_daemon.h"
 #include "common/str.h"
 
 #include <errno.h>
@@ -10,28 +11,62 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct {
 	int fd;
 	bool json;
 	enum log_level level;
+	enum log_daemon daemon;
+	const char *id; /* under which the daemon hears of us; NULL: a file */
 } state = {.fd = -1, .level = LOG_LV_WARN};
 
-int log_open(const char *path, bool json, enum log_level level, struct err *e)
+static const struct {
+	const char *word;
+	int priority; /* syslog(3)'s */
+} levels[] = {[LOG_LV_ERROR] = {"error", 3},
+	      [LOG_LV_WARN] = {"warning", 4},
+	      [LOG_LV_INFO] = {"info", 6},
+	      [LOG_LV_DEBUG] = {"debug", 7}};
+
+/* A path may have a colon as well: only the three words are backends. */
+static int open_where(const char *where, int *ret_fd, struct err *e)
 {
+	state.id = NULL;
+	if (str_starts(where, "syslog:") || str_starts(where, "journald:")) {
+		state.daemon = where[0] == 's' ? LOG_TO_SYSLOG : LOG_TO_JOURNALD;
+		state.id = strchr(where, ':') + 1;
+		if (!state.id[0])
+			state.id = "ringfence";
+		return log_daemon_open(state.daemon, ret_fd, e);
+	}
+	where += str_starts(where, "file:") ? strlen("file:") : 0;
+	*ret_fd = open(where, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+	return *ret_fd < 0 ? err_sys(e, errno, where, "opening the log file") : 0;
+}
+
+int log_open(const char *where, bool json, enum log_level level, struct err *e)
+{
+	int fd = -1, rc = where ? open_where(where, &fd, e) : 0;
+
 	state.json = json;
 	state.level = level;
-	if (!path) {
-		fd_close(&state.fd);
-		return 0;
-	}
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
-	if (fd < 0)
-		return err_sys(e, errno, path, "opening the log file");
+	if (rc < 0)
+		return rc;
 	fd_close(&state.fd);
 	state.fd = fd;
 	return 0;
+}
+
+int log_level_find(const char *word)
+{
+	for (int i = 0; i < (int)(sizeof(levels) / sizeof(levels[0])); i++)
+		if (str_eq(levels[i].word, word))
+			return i;
+	return -1;
 }
 
 bool log_enabled(enum log_level level)
@@ -39,32 +74,45 @@ bool log_enabled(enum log_level level)
 	return level <= state.level;
 }
 
-static const char *level_word(enum log_level level)
+static void put_line(struct strbuf *line, enum log_level level, const char *text, time_t t)
 {
-	static const char *const words[] = {"error", "warning", "info", "debug"};
+	char when[40] = "";
+	struct tm tm;
 
-	return words[level];
+	if (gmtime_r(&t, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (state.json) {
+		strbuf_printf(line, "{\"level\":\"%s\",\"msg\":", levels[level].word);
+		strbuf_json(line, text);
+		strbuf_printf(line, ",\"time\":\"%s\"}", when);
+	} else {
+		strbuf_printf(line, "time=\"%s\" level=%s msg=", when, levels[level].word);
+		strbuf_json(line, text);
+	}
+}
+
+/* The daemon keeps time and level itself: without JSON it gets the words alone. */
+static void to_daemon(enum log_level level, const char *text)
+{
+	auto_strbuf line = {0}, data = {0};
+	time_t now = time(NULL);
+
+	put_line(&line, level, text, now);
+	if (state.json && line.failed)
+		return;
+	log_daemon_text(&data, state.daemon, levels[level].priority, state.id, getpid(), now,
+			state.json ? line.s : text);
+	if (!data.failed)
+		(void)send(state.fd, data.s, data.len, MSG_NOSIGNAL);
 }
 
 /* One line, one write: several runtimes may share the file. */
 static void to_file(enum log_level level, const char *text)
 {
 	auto_strbuf line = {0};
-	char when[40] = "";
-	time_t t = time(NULL);
-	struct tm tm;
 
-	if (gmtime_r(&t, &tm))
-		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (state.json) {
-		strbuf_printf(&line, "{\"level\":\"%s\",\"msg\":", level_word(level));
-		strbuf_json(&line, text);
-		strbuf_printf(&line, ",\"time\":\"%s\"}\n", when);
-	} else {
-		strbuf_printf(&line, "time=\"%s\" level=%s msg=", when, level_word(level));
-		strbuf_json(&line, text);
-		strbuf_puts(&line, "\n");
-	}
+	put_line(&line, level, text, time(NULL));
+	strbuf_puts(&line, "\n");
 	if (!line.failed)
 		(void)file_write_all(state.fd, line.s, line.len);
 }
@@ -89,7 +137,7 @@ static void emit(enum log_level level, const char *text)
 	if (!log_enabled(level))
 		return;
 	if (state.fd >= 0)
-		to_file(level, text);
+		(state.id ? to_daemon : to_file)(level, text);
 	if (level == LOG_LV_ERROR || state.fd < 0)
 		to_stderr(text);
 }

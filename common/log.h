@@ -12,8 +12,12 @@
 
 enum log_level { LOG_LV_ERROR, LOG_LV_WARN, LOG_LV_INFO, LOG_LV_DEBUG };
 
-/* path NULL: standard error only. The file is opened for appending, 0600, close-on-exec. */
-int log_open(const char *path, bool json, enum log_level level, struct err *e);
+/* where: PATH or file:PATH, which is opened for appending, 0600, close-on-exec; syslog:ID or
+ * journald:ID, the host's log daemons, of which time and level are then the business (crun(1),
+ * --log); NULL: standard error only. Borrowed for good. */
+int log_open(const char *where, bool json, enum log_level level, struct err *e);
+/* The level of this word, -1 for none. */
+int log_level_find(const char *word);
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The one print of an error. */
 void log_err(const struct err *e);

@@ -227,16 +227,68 @@ where() { awk -F: -v c="$2" '$2 == c { print $3 }' "/proc/$1/cgroup"; }
 	down
 }
 
-@test "--log file:PATH; other backends of crun are refused, not taken for a file" {
+@test "--log file:PATH; a path may have a colon" {
 	only_ours
 	cd "$T" || return 1
-	run "$RINGFENCE" --root "$T/state" --log "file:$T/log" state no-such
-	exit_is 1
-	grep -q "does not exist" "$T/log"
-	for l in journald:x syslog:x; do
-		run "$RINGFENCE" --root "$T/state" --log "$l" list
+	for l in "file:$T/log" a:b; do
+		run "$RINGFENCE" --root "$T/state" --log "$l" state no-such
 		exit_is 1
-		has "only files"
-		[ ! -e "$l" ]
+		grep -q "does not exist" "$T/${l##*/}"
 	done
+}
+
+# with_daemon SOCKET COMMAND…: a log daemon of the test's own listens there; its words in $T/told.
+with_daemon() {
+	local at=$1
+	shift
+	need_helper notify
+	rm -f "$T/daemon"
+	"$helpers/notify" -l "$T/daemon" >"$T/told" 3>&- </dev/null &
+	until_true test -S "$T/daemon"
+	run unshare -m --propagation private sh -c 'at=$1 from=$2; shift 2; mount -t tmpfs none "/${at%%/*}" &&
+		mkdir -p "/${at%/*}" && ln -s "$from" "/$at" && exec "$@"' sh "$at" "$T/daemon" "$@"
+	kill %%
+}
+
+@test "--log syslog:ID and journald:ID: the host's log daemons" {
+	only_ours
+	with_daemon dev/log "$RINGFENCE" --root "$T/state" --log syslog:web state no-such
+	exit_is 1
+	until_true grep -E '^<11>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} web\[[0-9]+\]: .*no-such.*does not exist' "$T/told"
+	with_daemon run/systemd/journal/socket "$RINGFENCE" --root "$T/state" --log journald:web state no-such
+	exit_is 1
+	until_true grep -E '^MESSAGE=.*no-such.*does not exist' "$T/told"
+	grep -qx PRIORITY=3 "$T/told"
+	grep -qx SYSLOG_IDENTIFIER=web "$T/told"
+	with_daemon dev/log "$RINGFENCE" --root "$T/state" --log syslog: --log-format json state no-such
+	until_true grep -E '^<11>.* ringfence\[[0-9]+\]: \{"level":"error","msg":".*does not exist' "$T/told"
+}
+
+@test "--log: a daemon that isn't there is an error that names its socket" {
+	only_ours
+	run unshare -m --propagation private sh -c 'mount -t tmpfs none /run && exec "$@"' sh "$RINGFENCE" --log journald:x list
+	exit_is 1
+	has /run/systemd/journal/socket
+}
+
+@test "--log-level: how much; unknown words are refused" {
+	only_ours
+	cfg '.process.capabilities.bounding += ["CAP_NONESUCH"]'
+	args true
+	for l in error warning info debug; do
+		rm -f "$T/log"
+		run "$RINGFENCE" --root "$T/state" --log "$T/log" --log-level "$l" run -b "$b" "$id" </dev/null
+		ok
+		run sed -E 's/.* level=([a-z]+) .*/\1/' "$T/log"
+		case $l in
+		error) is "" ;;
+		warning | info) is warning ;;
+		debug) is $'debug\nwarning' ;;
+		esac
+	done
+	run "$RINGFENCE" --root "$T/state" --debug list
+	has "ringfence: list"
+	run rf --log-level loud list
+	exit_is 1
+	has 'not "loud"'
 }

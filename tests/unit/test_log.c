@@ -1,5 +1,6 @@
 /* tests/unit/test_log.c: the two forms of the log, and the one line on standard error. */
 #include "common/log.h"
+#include "common/log_daemon.h"
 
 #include "tests/unit/scratch.h"
 
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -134,6 +136,9 @@ static void levels(void **state)
 	log_msg(LOG_LV_DEBUG, "unseen");
 	log_msg(LOG_LV_INFO, "seen");
 	log_msg(LOG_LV_ERROR, "seen too");
+	assert_int_equal(log_level_find("error"), LOG_LV_ERROR);
+	assert_int_equal(log_level_find("debug"), LOG_LV_DEBUG);
+	assert_int_equal(log_level_find("warn"), -1);
 	matches(file, "^\\{\"level\":\"info\",[^\n]*\n\\{\"level\":\"error\",[^\n]*\n$");
 }
 
@@ -205,6 +210,37 @@ static void shared_file(void **state)
 	assert_int_equal(torn, 0);
 }
 
+/* --- what the daemons get --- */
+
+static bool is_text(const struct strbuf *b, const char *want, size_t n)
+{
+	return !b->failed && b->len == n && memcmp(b->s, want, n) == 0;
+}
+#define IS(b, text) assert_true(is_text(b, text, sizeof(text) - 1))
+
+static void syslog_form(void **state)
+{
+	auto_strbuf b = {0};
+
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	tzset();
+	log_daemon_text(&b, LOG_TO_SYSLOG, 3, "web", 42, 86400 * 32 + 3661, "went\nwrong\x1b[m");
+	IS(&b, "<11>Feb  2 01:01:01 web[42]: went wrong [m");
+}
+
+static void journald_form(void **state)
+{
+	auto_strbuf plain = {0}, lines = {0};
+
+	(void)state;
+	log_daemon_text(&plain, LOG_TO_JOURNALD, 4, "web", 42, 0, "a=b");
+	IS(&plain, "MESSAGE=a=b\nPRIORITY=4\nSYSLOG_IDENTIFIER=web\nSYSLOG_PID=42\n");
+	log_daemon_text(&lines, LOG_TO_JOURNALD, 7, "w\nX=1", 42, 0, "one\nPRIORITY=0");
+	IS(&lines, "MESSAGE\n\x0e\0\0\0\0\0\0\0one\nPRIORITY=0\nPRIORITY=7\n"
+		   "SYSLOG_IDENTIFIER\n\5\0\0\0\0\0\0\0w\nX=1\nSYSLOG_PID=42\n");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -212,7 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(json_line),   T(text_line),    T(error_on_stderr), T(stderr_is_one_plain_line),
 		T(levels),      T(without_file), T(appends),         T(cannot_open),
-		T(shared_file),
+		T(shared_file), T(syslog_form),  T(journald_form),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, group_setup, group_teardown);
