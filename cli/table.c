@@ -32,7 +32,10 @@ const struct opt opt_globals[] = {
 	{"preserve-fds", 0, "N", OPT_T_UINT, AT(create.preserve_fds), "pass N more descriptors, from 3 on"}, \
 	{"isolation", 0, "WALL", OPT_T_STR, AT(create.isolation), "shared or microvm"}
 
-static const struct opt create_opts[] = {CREATE_OPTS, HELP};
+static const struct opt create_opts[] = {
+	CREATE_OPTS,
+	{"no-subreaper", 0, NULL, OPT_T_BOOL, AT(create.no_subreaper), "accepted for callers of crun: create adopts nobody"},
+	HELP};
 static const struct opt run_opts[] = {
 	CREATE_OPTS,
 	{"detach", 'd', NULL, OPT_T_BOOL, AT(create.detach), "return once the program runs"},

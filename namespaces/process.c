@@ -447,6 +447,8 @@ static const char *tell_nnp(struct arena *a, const struct spec *s)
 
 static const char *filter_text(struct arena *a, const struct spec *s)
 {
+	if (s->linux_.seccomp.bpf_data)
+		return "a program of the caller's";
 	return arena_printf(a, "%s and %zu rules", s->linux_.seccomp.default_action,
 			    s->linux_.seccomp.syscalls.n);
 }

@@ -117,6 +117,8 @@ bool ns_filter_cached(struct arena *a, const struct spec_seccomp *s, const char 
 		      struct ns_filter *f);
 /* Keeps a compiled program. Best effort: a cache that can't be written costs time, nothing else. */
 void ns_filter_keep(const struct spec_seccomp *s, const char *cache_dir, const struct ns_filter *f);
+/* seccomp_raw.c: the program in base64, into the arena; refused when it isn't whole. */
+int ns_filter_raw(struct arena *a, const char *text, struct ns_filter *ret_filter, struct err *e);
 /* Refuses, by pointer, what isn't applied. */
 int ns_filter_accept(const struct spec_seccomp *s, struct err *e);
 /* A filter that notifies: the listener's descriptor; else 0. */

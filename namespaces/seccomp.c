@@ -318,6 +318,11 @@ int ns_filter_accept(const struct spec_seccomp *s, struct err *e)
 	uint32_t value;
 	char at[96];
 
+	if (s->bpf_data) {
+		auto_arena a = {0};
+		struct ns_filter ignored;
+		return ns_filter_raw(&a, s->bpf_data, &ignored, e);
+	}
 	int rc = action_value(s->default_action, &s->default_errno_ret, &value,
 			      "/linux/seccomp/defaultAction", e);
 	for (size_t i = 0; i < s->syscalls.n && rc == 0; i++) {
@@ -345,6 +350,8 @@ int ns_filter_compile(struct arena *a, const struct spec_seccomp *s, const char 
 
 	if (rc < 0)
 		return rc;
+	if (s->bpf_data)
+		return ns_filter_raw(a, s->bpf_data, ret_filter, e);
 	(void)action_value(s->default_action, &s->default_errno_ret, &dflt, "", e);
 	for (size_t i = 0; i < s->flags.n; i++)
 		out.flags |= find(flags, COUNT(flags), s->flags.items[i])->value;

@@ -5,6 +5,8 @@
  * Invariants
  *  1. A property of the specification wins over an annotation that means the same.
  *  2. A switch is on when its annotation is there with anything but "0" and "false".
+ *  3. A filter that is there as a program takes the place of all of linux.seccomp, against (1): so
+ *     crun(1) has it.
  */
 #include "spec/spec.h"
 
@@ -14,7 +16,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum kind { SWITCH, FILE_PATH, WORD, WALL };
+enum kind { SWITCH, FILE_PATH, WORD, TEXT, WALL };
 
 #define AT(f) offsetof(struct spec, f)
 static const struct {
@@ -30,6 +32,7 @@ static const struct {
 	{"run.oci.mount_context_type", WORD, AT(mount_context)},
 	{"run.oci.pidfd_receiver", FILE_PATH, AT(pidfd_receiver)},
 	{"run.oci.seccomp.receiver", FILE_PATH, AT(linux_.seccomp.listener_path)},
+	{"run.oci.seccomp_bpf_data", TEXT, AT(linux_.seccomp.bpf_data)},
 	{"run.oci.seccomp_fail_unknown_syscall", SWITCH, AT(linux_.seccomp.fail_unknown)},
 };
 #define N (sizeof(table) / sizeof(table[0]))
@@ -81,6 +84,9 @@ int spec_apply_annotations(struct spec *s, struct err *e)
 		for (size_t i = 0; i < N && rc == 0; i++)
 			if (str_eq(table[i].key, s->annotations.items[k].key))
 				rc = apply(s, i, s->annotations.items[k].value, e);
+	if (s->linux_.seccomp.bpf_data) /* (3) */
+		s->linux_.seccomp =
+			(struct spec_seccomp){.set = true, .bpf_data = s->linux_.seccomp.bpf_data};
 	return rc;
 }
 

@@ -151,7 +151,7 @@ int spec_check_seccomp(const struct spec_check *c, const struct spec_seccomp *s)
 {
 	int rc;
 
-	if (!s->set)
+	if (!s->set || s->bpf_data)
 		return 0;
 	rc = check_errno(c, "/linux/seccomp/defaultErrnoRet", s->default_action,
 			 &s->default_errno_ret);

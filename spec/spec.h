@@ -257,7 +257,8 @@ struct spec_seccomp {
 	struct opt_u64 default_errno_ret;
 	struct spec_strings architectures, flags; /* SCMP_ARCH_*, SECCOMP_FILTER_FLAG_* */
 	const char *listener_path, *listener_metadata;
-	bool fail_unknown; /* by annotation: a name that isn't known is an error */
+	bool fail_unknown;    /* by annotation: a name that isn't known is an error */
+	const char *bpf_data; /* by annotation: base64 of the program; all else is empty then */
 	struct {
 		struct spec_syscall *items;
 		size_t n;

@@ -63,6 +63,40 @@ hook() { cfg --arg k "$1" --arg s "$2" '.hooks[$k] = [{"path": "/bin/sh", "args"
 	has /linux/seccomp/syscalls/0/names/1
 }
 
+# Five instructions: load the call's number; mkdir (83) and mkdirat (258) return errno 28, all else is allowed.
+bpf() {
+	python3 -c 'import struct, base64, sys
+def i(c, t, f, k): return struct.pack("=HBBI", c, t, f, k)
+print(base64.b64encode(i(0x20, 0, 0, 0) + i(0x15, 1, 0, 83) + i(0x15, 0, 1, 258) + i(6, 0, 0, 0x5001c) + i(6, 0, 0, 0x7fff0000)).decode())'
+}
+
+@test "seccomp_bpf_data: a compiled filter in the place of linux.seccomp" {
+	[ "$(uname -m)" = x86_64 ] || skip "the numbers of calls are those of x86_64"
+	need python3
+	cfg '.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["chmod", "fchmodat"], "action": "SCMP_ACT_ERRNO"}]}'
+	say seccomp_bpf_data "$(bpf)"
+	sh_args 'mkdir /dev/shm/x; chmod 700 /dev/shm && echo chmod; exec sleep 1000'
+	create && start
+	until_true grep -q chmod "$T/out"
+	until_true grep -q "No space left" "$T/out" "$T/err"
+	run rf exec "$id" mkdir /dev/shm/y </dev/null
+	has "No space left"
+	run rf explain -b "$b" "$id"
+	has "a program of the caller's"
+	down
+}
+
+@test "seccomp_bpf_data: what is no program is refused" {
+	for d in "" x= 'AA!A' QUJDRA== "$(head -c 40000 /dev/zero | base64 -w0)"; do
+		say seccomp_bpf_data "$d"
+		go
+		refused run.oci.seccomp_bpf_data
+	done
+	say seccomp_bpf_data AAAAAAAAAAA=
+	go
+	refused "loading the filter"
+}
+
 @test "seccomp.receiver: takes the place of listenerPath" {
 	cfg '.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW",
 		"syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}'
@@ -90,7 +124,7 @@ hook() { cfg --arg k "$1" --arg s "$2" '.hooks[$k] = [{"path": "/bin/sh", "args"
 @test "features names each of them as unsafe to take from strangers" {
 	rf features | jq -r '.potentiallyUnsafeConfigAnnotations[]' >"$T/list"
 	for a in hooks.stdout hooks.stderr keep_original_groups mount_context_type pidfd_receiver seccomp.receiver \
-		seccomp_fail_unknown_syscall; do
+		seccomp_bpf_data seccomp_fail_unknown_syscall; do
 		grep -qx "run.oci.$a" "$T/list"
 	done
 }

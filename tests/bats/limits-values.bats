@@ -47,14 +47,7 @@ parent_has() { [ -n "$(find "/sys/fs/cgroup/$1" -maxdepth 2 -name "$2" -print -q
 	refused /linux/resources/blockIO/throttleWriteIOPSDevice/0
 }
 
-@test "blockIO: weight, under whichever name the kernel has it" {
-	need_controller "$(io)"
-	cfg '.linux.resources.blockIO = {weight: 400}'
-	run create
-	if [ "$status" -ne 0 ]; then
-		refused /linux/resources/blockIO/weight
-		return
-	fi
+weight_is_400() {
 	if cgroup_v2; then
 		# From 10 to 1000 onto 1 to 10000, where the kernel has no BFQ.
 		wanted="default 400"
@@ -66,6 +59,17 @@ parent_has() { [ -n "$(find "/sys/fs/cgroup/$1" -maxdepth 2 -name "$2" -print -q
 		[ "$status" -eq 0 ] || run cg_file blkio blkio.weight -
 		is 400
 	fi
+}
+
+@test "blockIO: weight, under whichever name the kernel has it" {
+	need_controller "$(io)"
+	cfg '.linux.resources.blockIO = {weight: 400}'
+	run create
+	if [ "$status" -ne 0 ]; then
+		refused /linux/resources/blockIO/weight
+		return
+	fi
+	weight_is_400
 	rf delete --force "$id"
 }
 
@@ -219,4 +223,42 @@ parent_has() { [ -n "$(find "/sys/fs/cgroup/$1" -maxdepth 2 -name "$2" -print -q
 	cfg '.linux.resources.rdma = {"mlx9_9": {hcaHandles: 3, hcaObjects: 1000}}'
 	go
 	refused /linux/resources/rdma/mlx9_9
+}
+
+# --- the words of update for them ---
+
+@test "update: --cpu-burst and --cpu-idle" {
+	need_controller cpu
+	up
+	rf update --cpu-period 100000 --cpu-quota 50000 --cpu-burst 20000 "$id"
+	value cpu cpu.cfs_burst_us cpu.max.burst 20000
+	rf update --cpu-idle 1 "$id"
+	value cpu cpu.idle cpu.idle 1
+	run rf update --cpu-idle 2 "$id"
+	[ "$status" -ne 0 ]
+	down
+}
+
+@test "update: --cpu-rt-period and --cpu-rt-runtime, or a refusal where the kernel has none" {
+	need_controller cpu
+	up
+	if ! cgroup_v2 && parent_has cpu cpu.rt_runtime_us; then
+		rf update --cpu-rt-period 900000 --cpu-rt-runtime 0 "$id"
+		value cpu cpu.rt_period_us - 900000
+	fi
+	run rf update --cpu-rt-period 900000 --cpu-rt-runtime 899999 "$id"
+	[ "$status" -ne 0 ]
+	has /cpu/realtime
+	down
+}
+
+@test "update: --blkio-weight, under whichever name the kernel has it" {
+	need_controller "$(io)"
+	up
+	run rf update --blkio-weight 400 "$id"
+	[ "$status" -ne 0 ] || weight_is_400
+	[ "$status" -eq 0 ] || has /blockIO/weight
+	run rf update --blkio-weight 2000 "$id"
+	[ "$status" -ne 0 ]
+	down
 }

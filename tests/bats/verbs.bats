@@ -292,3 +292,82 @@ with_daemon() {
 	exit_is 1
 	has 'not "loud"'
 }
+
+# --- flags of create and run ---
+
+@test "--no-new-keyring: the caller's session keyring, else one of its own" {
+	only_ours
+	need_helper hold
+	cp "$helpers/hold" "$b/rootfs/bin/"
+	args hold keyring
+	ours=$("$helpers/hold" keyring)
+	go --no-new-keyring
+	is "$ours"
+	go
+	ok
+	[ "$output" != "$ours" ]
+	create --no-new-keyring && start
+	until_true grep -qx "$ours" "$T/out"
+	rf delete -f "$id"
+}
+
+# An orphan in the host's pid namespace: whose child is it?
+orphan() {
+	"$RINGFENCE" --root "$T/state" run "$@" -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- &
+	runner=$!
+	until_true test -s "$b/rootfs/tmp/orphan"
+	orphan=$(cat "$b/rootfs/tmp/orphan")
+	parent=$(awk '/^PPid:/ { print $2 }' "/proc/$orphan/status")
+	rf kill "$id" KILL
+	kill -KILL "$orphan"
+	wait "$runner" || true
+	rm "$b/rootfs/tmp/orphan"
+}
+
+@test "--no-subreaper: orphans of the container don't come to the runtime" {
+	only_ours
+	cfg '.root.readonly = false | .linux.namespaces |= map(select(.type != "pid"))'
+	sh_args '(sh -c "sleep 1000 & echo \$! >/tmp/o") && mv /tmp/o /tmp/orphan; exec sleep 1000'
+	orphan
+	[ "$parent" = "$runner" ]
+	orphan --no-subreaper
+	[ "$parent" != "$runner" ]
+	create --no-subreaper
+	rf delete -f "$id"
+}
+
+@test "--isolation: shared is the default; microvm and unknown words are refused by name" {
+	only_ours
+	args true
+	go --isolation shared
+	ok
+	for v in create run; do
+		run rf "$v" --isolation microvm -b "$b" "$id" </dev/null
+		refused micro-VM
+		run rf "$v" --isolation nonesuch -b "$b" "$id" </dev/null
+		refused nonesuch
+	done
+	for v in explain lint; do
+		run rf "$v" --isolation shared -b "$b"
+		ok
+		run rf "$v" --isolation nonesuch -b "$b"
+		[ "$status" -ne 0 ]
+		has nonesuch
+	done
+}
+
+@test "--config: another name, for create, run and explain" {
+	only_ours
+	args echo other
+	mv "$config" "$b/other.json"
+	go
+	refused config.json
+	go --config other.json
+	is other
+	go -f other.json
+	is other
+	run rf explain -b "$b" --config other.json
+	ok
+	create --config other.json
+	rf delete -f "$id"
+}
