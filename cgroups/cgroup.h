@@ -190,6 +190,20 @@ enum cg_cpuset_flag {
 	CG_LOAD_BALANCE,
 	CG_CPUSET_FLAGS
 };
+/* resctrl: texts NULL, numbers 0 where the host doesn't have them. */
+struct cg_rdt_info {
+	const char *mask;
+	uint64_t min, classes, step, linear; /* min: bits of a mask, or percent of bandwidth */
+};
+struct cg_rdt_domain {
+	uint64_t occupancy, total_bytes, local_bytes;
+};
+struct cg_rdt_stats {
+	const char *l3_root, *l3, *mb_root, *mb; /* lines of schemata: of the host, of the class */
+	struct cg_rdt_info l3_info, mb_info;
+	struct cg_rdt_domain *domains; /* what the container uses, an L3 domain each */
+	size_t n_domains;
+};
 /* What the host's controllers tell; the rest is zero, and lists are empty. */
 struct cg_stats {
 	struct {
@@ -220,6 +234,7 @@ struct cg_stats {
 	} io;
 	struct cg_hugetlb *hugetlb;
 	size_t n_hugetlb;
+	const struct cg_rdt_stats *rdt; /* NULL: it has no class of service */
 };
 /* Reads them into arena memory. A file that isn't there (no such controller, not delegated) is no
  * failure. */

@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct cg_rdt_stats;
+
 /* What a container asks, and of what. */
 struct cg_resctrl {
 	const char *root; /* where resctrl is mounted */
@@ -44,6 +46,10 @@ int cg_resctrl_accept(const struct cg_resctrl *r, struct err *e);
 int cg_resctrl_plan(struct plan *p, const struct cg_resctrl *r, struct err *e);
 /* Puts a process into the class and the monitoring group. */
 int cg_resctrl_attach(const struct cg_resctrl *r, pid_t pid, struct err *e);
+/* resctrl_stats.c. Into the arena. What the host lacks is left empty: an error is want of memory.
+ */
+int cg_resctrl_stats(struct arena *a, const struct cg_resctrl *r, struct cg_rdt_stats *ret,
+		     struct err *e);
 /* Writes `now`'s schemata into a class that we made. */
 int cg_resctrl_update(const struct cg_resctrl *r, const struct spec_intel_rdt *now, struct err *e);
 /* Undoes "resctrl <path>" of container `id`, whose process was `pid`. Idempotent. */

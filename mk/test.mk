@@ -31,7 +31,7 @@ $(O)/asan/ringfence: $(ASAN_OBJ)
 	$(Q)$(CC) $(ASAN_CFLAGS) -pie -o $@ $(ASAN_OBJ) $(LIBS)
 
 # Small programs for the bats files: static, for they also run inside containers and the VM.
-$(O)/helpers/%: tests/helpers/%.c
+$(O)/helpers/%: tests/helpers/%.c tests/helpers/recvfd.h
 	@mkdir -p $(@D)
 	@echo "  HELPER  $@"
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 -O2 $(WARN) -static -o $@ $<

@@ -159,6 +159,62 @@ static void put_hugetlb(struct json_out *o, const struct cg_stats *s)
 	json_obj_close(o);
 }
 
+static void put_text(struct json_out *o, const char *key, const char *text)
+{
+	if (text)
+		json_put_str(o, key, text);
+}
+
+static void put_info(struct json_out *o, const char *key, const struct cg_rdt_info *i, bool l3)
+{
+	if (!i->classes)
+		return;
+	json_obj_open(o, key);
+	put_text(o, "cbm_mask", i->mask);
+	put_some(o, "bandwidth_gran", i->step);
+	put_some(o, "delay_linear", i->linear);
+	put_some(o, l3 ? "min_cbm_bits" : "min_bandwidth", i->min);
+	put_some(o, "num_closids", i->classes);
+	json_obj_close(o);
+}
+
+/* An object for each domain in two lists: bandwidth and cache are counted apart. */
+static void put_counters(struct json_out *o, const struct cg_rdt_stats *r)
+{
+	if (!r->n_domains)
+		return;
+	json_arr_open(o, "mbm_stats");
+	for (size_t i = 0; i < r->n_domains; i++) {
+		json_obj_open(o, NULL);
+		put_some(o, "mbm_total_bytes", r->domains[i].total_bytes);
+		put_some(o, "mbm_local_bytes", r->domains[i].local_bytes);
+		json_obj_close(o);
+	}
+	json_arr_close(o);
+	json_arr_open(o, "cmt_stats");
+	for (size_t i = 0; i < r->n_domains; i++) {
+		json_obj_open(o, NULL);
+		put_some(o, "llc_occupancy", r->domains[i].occupancy);
+		json_obj_close(o);
+	}
+	json_arr_close(o);
+}
+
+static void put_rdt(struct json_out *o, const struct cg_rdt_stats *r)
+{
+	json_obj_open(o, "intel_rdt");
+	if (r) {
+		put_info(o, "l3_cache_info", &r->l3_info, true);
+		put_text(o, "l3_cache_schema_root", r->l3_root);
+		put_text(o, "l3_cache_schema", r->l3);
+		put_info(o, "mem_bw_info", &r->mb_info, false);
+		put_text(o, "mem_bw_schema_root", r->mb_root);
+		put_text(o, "mem_bw_schema", r->mb);
+		put_counters(o, r);
+	}
+	json_obj_close(o);
+}
+
 static void put_nets(struct json_out *o, const struct rt_netdev *nets, size_t n)
 {
 	if (!n) {
@@ -202,8 +258,7 @@ void rt_stats_json(const char *id, const struct cg_stats *s, const struct rt_net
 	json_obj_close(&o);
 	put_blkio(&o, s);
 	put_hugetlb(&o, s);
-	json_obj_open(&o, "intel_rdt");
-	json_obj_close(&o);
+	put_rdt(&o, s->rdt);
 	put_nets(&o, nets, n_nets);
 	json_obj_close(&o);
 	json_obj_close(&o);

@@ -265,6 +265,21 @@ static int pids(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct 
 	return 0;
 }
 
+static int rdt_stats(struct rt_container *c, struct arena *a, struct cg_stats *s, struct err *e)
+{
+	struct cg_rdt_stats *rdt = arena_alloc(a, sizeof(*rdt));
+	struct cg_resctrl r;
+	int rc = rdt ? rt_load_spec(c, e) : err_sys(e, ENOMEM, c->id, "reading statistics");
+
+	if (rc < 0 || !c->spec->linux_.intel_rdt.set)
+		return rc;
+	rc = be_shared_resctrl(c, &r, e);
+	if (rc >= 0)
+		rc = cg_resctrl_stats(a, &r, rdt, e);
+	s->rdt = rc < 0 ? NULL : rdt;
+	return rc;
+}
+
 /* A container without a group (rootless on v1) is known by its processes alone. */
 static int stats(struct rt_container *c, struct arena *a, struct cg_stats *ret_stats, struct err *e)
 {
@@ -273,6 +288,8 @@ static int stats(struct rt_container *c, struct arena *a, struct cg_stats *ret_s
 
 	if (rc >= 0 && c->group)
 		rc = cg_stats(c->group, a, &s, e);
+	if (rc >= 0)
+		rc = rdt_stats(c, a, &s, e);
 	if (rc < 0)
 		return rc;
 	if (s.pids.current == 0)

@@ -76,6 +76,25 @@ as_before() { [ "$(tree)" = "$before" ] || { tree; return 1; }; }
 	as_before
 }
 
+@test "events: what the host shares out, what the class has, what the container uses" {
+	only_ours
+	played
+	mkdir -p "$R/info/L3" "$R/info/MB" "$R"/gold/mon_data/mon_L3_{00,01}
+	echo fffff >"$R/info/L3/cbm_mask"
+	echo 1 >"$R/info/L3/min_cbm_bits"
+	echo 16 >"$R/info/L3/num_closids"
+	echo 8 >"$R/info/MB/num_closids"
+	echo 10 | tee "$R/info/MB/bandwidth_gran" >"$R/info/MB/min_bandwidth"
+	printf '    L3:0=00fff;1=fffff\n    MB:0= 50;1=100\n' >"$R/gold/schemata"
+	before=$(tree)
+	rdt '{"closID":"gold"}'
+	up
+	run -0 rf events --stats "$id"
+	[ "$(jq -c .data.intel_rdt <<<"$output")" = '{"l3_cache_info":{"cbm_mask":"fffff","min_cbm_bits":1,"num_closids":16},"l3_cache_schema_root":"L3:0=fffff;1=fffff","l3_cache_schema":"L3:0=00fff;1=fffff","mem_bw_info":{"bandwidth_gran":10,"min_bandwidth":10,"num_closids":8},"mem_bw_schema_root":"MB:0=100;1=100","mem_bw_schema":"MB:0= 50;1=100"}' ]
+	down
+	as_before
+}
+
 @test "a class that isn't what is asked for is refused" {
 	only_ours
 	played

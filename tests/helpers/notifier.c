@@ -10,6 +10,8 @@
  * A listener has a thread, not a process, of its own: who kills the agent has
  * killed all of it, and nobody holds SOCKET open any longer.
  */
+#include "recvfd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -34,23 +36,12 @@ static int fail(const char *what)
 /* The document ends where the connection does. */
 static int receive(int s, int out)
 {
-	union {
-		char b[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
 	static char text[TEXT_MAX];
-	struct iovec v = {text, sizeof(text)};
-	struct msghdr m = {.msg_iov = &v,
-			   .msg_iovlen = 1,
-			   .msg_control = control.b,
-			   .msg_controllen = sizeof(control.b)};
-	ssize_t n = recvmsg(s, &m, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	int fd = -1;
+	ssize_t n;
+	int fd = recvfd(s, text, sizeof(text), &n);
 
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+	if (fd < 0)
 		return -1;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	for (; n > 0; n = read(s, text, sizeof(text)))
 		if (write(out, text, (size_t)n) != n)
 			return -1;

@@ -6,6 +6,8 @@
  * Listens on SOCKET, takes one descriptor with its message, prints the message, the pid that the
  * descriptor stands for, and, when that process has ended, a third line.
  */
+#include "recvfd.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -18,28 +20,6 @@ static int fail(const char *what)
 {
 	fprintf(stderr, "recvpidfd: %s: %s\n", what, strerror(errno));
 	return 1;
-}
-
-static int receive(int s, char *text, size_t size)
-{
-	union {
-		char b[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec v = {text, size - 1};
-	struct msghdr m = {.msg_iov = &v,
-			   .msg_iovlen = 1,
-			   .msg_control = control.b,
-			   .msg_controllen = sizeof(control.b)};
-	ssize_t n = recvmsg(s, &m, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	int fd = -1;
-
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -1;
-	text[n] = '\0';
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
 }
 
 static int pid_of(int fd)
@@ -69,9 +49,11 @@ int main(int argc, char **argv)
 	if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, 1) < 0)
 		return fail(argv[1]);
 	int conn = accept(s, NULL, NULL);
-	int fd = conn < 0 ? -1 : receive(conn, text, sizeof(text));
+	ssize_t n = 0;
+	int fd = conn < 0 ? -1 : recvfd(conn, text, sizeof(text) - 1, &n);
 	if (fd < 0)
 		return fail("receiving");
+	text[n] = '\0';
 	printf("%s\n%d\n", text, pid_of(fd));
 	fflush(stdout);
 	struct pollfd p = {.fd = fd, .events = POLLIN};

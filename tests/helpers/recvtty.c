@@ -7,6 +7,8 @@
  * the descriptor's name as the first line, then copies standard input to the
  * terminal and the terminal to standard output until the other side is closed.
  */
+#include "recvfd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,28 +24,6 @@ static int fail(const char *what)
 {
 	fprintf(stderr, "recvtty: %s: %s\n", what, strerror(errno));
 	return 1;
-}
-
-static int receive_fd(int s, char *name, size_t size)
-{
-	union {
-		char b[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec v = {name, size - 1};
-	struct msghdr m = {.msg_iov = &v,
-			   .msg_iovlen = 1,
-			   .msg_control = control.b,
-			   .msg_controllen = sizeof(control.b)};
-	ssize_t n = recvmsg(s, &m, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	int fd = -1;
-
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -1;
-	name[n] = '\0';
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	return fd;
 }
 
 static int copy_some(int from, int to)
@@ -90,9 +70,11 @@ int main(int argc, char **argv)
 	int s = accept(l, NULL, NULL);
 	if (s < 0)
 		return fail("accept");
-	int tty = receive_fd(s, name, sizeof(name));
+	ssize_t n;
+	int tty = recvfd(s, name, sizeof(name) - 1, &n);
 	if (tty < 0)
 		return fail("no descriptor came");
+	name[n] = '\0';
 	if (argc == 4) {
 		struct winsize w = {.ws_row = (unsigned short)atoi(argv[2]),
 				    .ws_col = (unsigned short)atoi(argv[3])};

@@ -357,6 +357,43 @@ static void a_refused_write(void **state)
 	assert_string_equal(e.where, "/linux/intelRdt/l3CacheSchema");
 }
 
+/* Counters are those of the monitoring group; a class that others share has none for one. */
+static void statistics(void **state)
+{
+	auto_arena a = {0};
+	struct spec_intel_rdt shared = RDT(.clos_id = "gold"),
+			      counted = RDT(.clos_id = "gold", .enable_monitoring = true);
+	struct cg_rdt_stats s;
+	struct cg_resctrl r;
+	struct err e;
+
+	(void)state;
+	mkdirat(AT_FDCWD, at("gold"), 0755);
+	put("gold/schemata", "    MB:0=20\nL3CODE:0=f\nL3DATA:0=f0\n");
+	mkdirat(AT_FDCWD, at("gold/mon_groups/c1"), 0755);
+	assert_int_equal(mkdir(at("gold/mon_groups/c1/mon_data"), 0755), 0);
+	assert_int_equal(mkdir(at("gold/mon_groups/c1/mon_data/mon_L3_01"), 0755), 0);
+	assert_int_equal(mkdir(at("gold/mon_groups/c1/mon_data/mon_L3_00"), 0755), 0);
+	put("gold/mon_groups/c1/mon_data/mon_L3_00/llc_occupancy", "4096\n");
+	put("gold/mon_groups/c1/mon_data/mon_L3_00/mbm_total_bytes", "Unavailable\n");
+	put("gold/mon_groups/c1/mon_data/mon_L3_01/mbm_total_bytes", "70\n");
+	put("gold/mon_groups/c1/mon_data/mon_L3_01/mbm_local_bytes", "60\n");
+	assert_int_equal(cg_resctrl_init(&a, root, "c1", &counted, &r, &e), 0);
+	assert_int_equal(cg_resctrl_stats(&a, &r, &s, &e), 0);
+	assert_string_equal(s.l3, "L3CODE:0=f\nL3DATA:0=f0");
+	assert_string_equal(s.mb, "MB:0=20");
+	assert_string_equal(s.mb_root, "MB:0=100;1=100");
+	assert_int_equal(s.mb_info.step, 10);
+	assert_int_equal(s.n_domains, 2);
+	assert_int_equal(s.domains[0].occupancy, 4096);
+	assert_int_equal(s.domains[0].total_bytes, 0);
+	assert_int_equal(s.domains[1].total_bytes, 70);
+	assert_int_equal(s.domains[1].local_bytes, 60);
+	assert_int_equal(cg_resctrl_init(&a, root, "c1", &shared, &r, &e), 0);
+	assert_int_equal(cg_resctrl_stats(&a, &r, &s, &e), 0);
+	assert_int_equal(s.n_domains, 0);
+}
+
 static void mount_points(void **state)
 {
 	auto_arena a = {0};
@@ -382,7 +419,7 @@ int main(void)
 		T(rounded_bandwidth), T(the_default_class),
 		T(monitoring),        T(a_shared_class_stays),
 		T(what_isnt_there),   T(a_refused_write),
-		T(mount_points),
+		T(statistics),        T(mount_points),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
