@@ -200,7 +200,8 @@ int rt_pidfd_connect(const char *path, const struct spec *s, int *ret_fd, struct
 int rt_pidfd_send(int sock, int pidfd, const char *word, struct err *e);
 
 /* sdnotify.c: without NOTIFY_SOCKET in our environment they do nothing. */
-/* The mount, the variable. `mounted`: also without it, for the images of a restore have the mount. */
+/* The mount, the variable. `mounted`: also without it, for the images of a restore have the mount.
+ */
 int rt_sdnotify_prepare(struct rt_container *c, bool mounted, struct err *e);
 int rt_sdnotify_bind(struct rt_container *c, int *ret_fd, struct err *e); /* before the START */
 /* What came at the socket goes on to the manager; true when READY=1 was among it. */
