@@ -10,6 +10,9 @@
  *  3. In a user namespace mknod is forbidden: the host's own node is bound in its place, from a
  *     clone opened before the guest's root was looked at. Where the runtime itself runs in one,
  *     and the container has none of its own, the kernel's refusal says so.
+ *  4. Such a clone is private before the guest sees it. A clone is a peer of the mount that it was
+ *     taken from (mount_namespaces(7)): what the guest mounted over its /dev/null would stand on
+ *     the host's.
  */
 #include "namespaces/internal.h"
 
@@ -90,6 +93,7 @@ static int make_node(int parent, const char *name, mode_t mode, dev_t dev, struc
 static int clone_host_node(const char *path, const char *pointer, mode_t type, dev_t dev,
 			   int *ret_fd, struct err *e)
 {
+	static const struct ns_mount_opts alone = {.propagation = MS_PRIVATE}; /* (4) */
 	struct stat st;
 	auto_fd fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
@@ -100,6 +104,9 @@ static int clone_host_node(const char *path, const char *pointer, mode_t type, d
 			       "in a user namespace the host's %s is bound, and that is another "
 			       "device",
 			       path);
+	int rc = ns_mount_apply(fd, &alone, e);
+	if (rc < 0)
+		return err_wrap(e, rc, "making the clone of the host's %s private", path);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }

@@ -267,3 +267,37 @@ attacked_copy() {
 		refused
 	done
 }
+
+# A clone of the host's mount is its peer until it is made private: what is mounted over it inside
+# would stand on the host as well. The views share their mounts, as systemd does.
+@test "no mount of a container is a peer of one of the host's" {
+	sh_args 'grep -c shared: /proc/self/mountinfo'
+	local userns='.linux.namespaces += [{type: "user"}] | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+		| .linux.uidMappings = .linux.gidMappings'
+	local terminal='.process.terminal = true'
+	local cgroup='.linux.namespaces += [{type: "cgroup"}]'
+	local host='.linux.namespaces |= map(select(.type != "network"))'
+	chmod 755 "$T" "$b"
+	for f in . "$userns" "$terminal" "$userns | $terminal" "$userns | $cgroup" "$userns | $host" "$host"; do
+		cp "$config" "$config.plain"
+		cfg "$f"
+		if [[ $f == *user* ]]; then chown -R 100000:100000 "$b/rootfs"; else chown -R 0:0 "$b/rootfs"; fi
+		run script -qec "$RINGFENCE --root $T/state run -b $b $id" /dev/null </dev/null
+		[ "${output//[^0-9]/}" = 0 ] || { echo "$f: $output"; return 1; }
+		mv "$config.plain" "$config"
+	done
+}
+
+@test "user namespace: what is mounted over a bound device stays inside" {
+	cfg '.linux.namespaces += [{type: "user"}] | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+		| .linux.uidMappings = .linux.gidMappings | .root.readonly = false
+		| .process.capabilities[] |= . + ["CAP_SYS_ADMIN"]'
+	sh_args 'echo evil >/tmp/evil; mount -o bind /tmp/evil /dev/null && cat /dev/null && exec sleep 1000'
+	chmod 755 "$T" "$b"
+	chown -R 100000:100000 "$b/rootfs"
+	create && start
+	until_true grep -q evil "$T/out"
+	[ -c /dev/null ] || { umount /dev/null; echo "the host's /dev/null is the container's file"; return 1; }
+	run ! grep -q "$b" /proc/self/mountinfo
+	down
+}
