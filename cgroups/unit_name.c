@@ -111,8 +111,7 @@ static const char *slice_path(struct arena *a, const char *slice)
 static int bad_form(const char *path, struct err *e)
 {
 	return err_set(e, ERR_SPEC, EINVAL, CG_UNIT_POINTER,
-		       "expected \"slice:prefix:name\" for the systemd cgroup driver, got \"%s\"",
-		       path);
+		       "expected \"slice:prefix:name\" for systemd cgroups, got \"%s\"", path);
 }
 
 struct parts {

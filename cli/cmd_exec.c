@@ -29,7 +29,8 @@ int cmd_exec(struct cli *c, struct err *e)
 			       c->gids.items[i]);
 	}
 	if (!x->process_file && x->argc == 0)
-		return err_set(e, ERR_USAGE, EINVAL, NULL,
-			       "exec needs a COMMAND, or --process FILE");
+		return err_set(
+			e, ERR_USAGE, EINVAL, NULL,
+			"process args cannot be empty: exec needs a COMMAND, or --process FILE");
 	return rt_exec(&c->rt, x, e);
 }

@@ -30,8 +30,8 @@ static int check_format(const char *format, const char *plain, struct err *e)
 {
 	if (!format || str_eq(format, plain) || str_eq(format, "json"))
 		return 0;
-	return err_set(e, ERR_USAGE, EINVAL, NULL, "--format is %s or json, not \"%s\"", plain,
-		       format);
+	return err_set(e, ERR_USAGE, EINVAL, NULL, "invalid format option: %s (%s or json)", format,
+		       plain);
 }
 
 static void list_json(const struct rt_info *items, size_t n)

@@ -28,7 +28,8 @@ int cmd_spec(struct cli *c, struct err *e)
 		return err_sys(e, -rc, NULL, "building the default specification");
 	auto_fd fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0 && errno == EEXIST)
-		return err_set(e, ERR_EXISTS, EEXIST, name, "file exists, remove it first");
+		return err_set(e, ERR_EXISTS, EEXIST, name, "File %s exists. Remove it first",
+			       name);
 	if (fd < 0)
 		return err_sys(e, errno, name, "creating");
 	rc = file_write_all(fd, out.s, out.len);

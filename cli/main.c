@@ -36,8 +36,8 @@ static int set_log(const struct cli *c, struct err *e)
 	bool json = str_eq(c->log_format, "json");
 
 	if (c->log_format && !json && !str_eq(c->log_format, "text"))
-		return err_set(e, ERR_USAGE, EINVAL, NULL,
-			       "--log-format is text or json, not \"%s\"", c->log_format);
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "invalid log-format: %s (text or json)",
+			       c->log_format);
 	if (level < 0)
 		return err_set(e, ERR_USAGE, EINVAL, NULL,
 			       "--log-level is error, warning, info or debug, not \"%s\"",
@@ -111,13 +111,16 @@ static int set_runtime(struct cli *c, char **ret_root, struct err *e)
 
 static int count_args(const struct verb *v, const struct cli *c, struct err *e)
 {
-	if (c->argc < v->min_args)
-		return err_set(e, ERR_USAGE, EINVAL, NULL, "%s needs %s; see `ringfence %s --help`",
-			       v->name, v->args, v->name);
-	if (v->max_args >= 0 && c->argc > v->max_args)
-		return err_set(e, ERR_USAGE, EINVAL, NULL, "%s: unexpected argument \"%s\"",
-			       v->name, c->argv[v->max_args]);
-	return 0;
+	bool few = c->argc < v->min_args, exact = v->min_args == v->max_args;
+
+	if (!few && (v->max_args < 0 || c->argc <= v->max_args))
+		return 0;
+	return err_set(e, ERR_USAGE, EINVAL, NULL,
+		       "\"%s\" requires %s %d argument(s), got %d: ringfence %s %s", v->name,
+		       exact ? "exactly"
+		       : few ? "a minimum of"
+			     : "a maximum of",
+		       few ? v->min_args : v->max_args, c->argc, v->name, v->args);
 }
 
 static int run_verb(struct cli *c, char **all, struct err *e)

@@ -143,9 +143,10 @@ static int unknown(const struct opt *opts, const char *word, struct err *e)
 		}
 	}
 	if (near)
-		return err_set(e, ERR_USAGE, EINVAL, NULL, "unknown option %s (did you mean --%s?)",
-			       word, near);
-	return err_set(e, ERR_USAGE, EINVAL, NULL, "unknown option %s", word);
+		return err_set(e, ERR_USAGE, EINVAL, NULL,
+			       "flag provided but not defined: %s (did you mean --%s?)", word,
+			       near);
+	return err_set(e, ERR_USAGE, EINVAL, NULL, "flag provided but not defined: %s", word);
 }
 
 /* Letters in one word, as getopt(3) takes them: "-dt", and "-dtu0" or "-dtu 0" where the last wants

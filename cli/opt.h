@@ -19,7 +19,7 @@ struct opt_list {
 /* Every value that an option can set; a run of the program has one. */
 struct cli {
 	/* global */
-	const char *root, *log, *log_format, *log_level, *rootless, *cgroup_manager;
+	const char *root, *log, *log_format, *log_level, *rootless, *cgroup_manager, *criu_program;
 	bool debug, systemd_cgroup, version, help;
 	/* create, run, restore, exec */
 	struct rt_create create;

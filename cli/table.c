@@ -16,6 +16,7 @@ const struct opt opt_globals[] = {
 	{"systemd-cgroup", 's', NULL, OPT_T_BOOL, AT(systemd_cgroup), "make the control group a unit of systemd: cgroupsPath is slice:prefix:name"},
 	{"cgroup-manager", 0, "NAME", OPT_T_STR, AT(cgroup_manager), "who makes control groups: cgroupfs, systemd, or disabled (nobody: limits are refused)"},
 	{"rootless", 0, "MODE", OPT_T_STR, AT(rootless), "auto, true or false: is cgroup trouble fatal?"},
+	{"criu", 0, "PROGRAM", OPT_T_STR, AT(criu_program), "accepted for old callers"},
 	{"version", 'v', NULL, OPT_T_BOOL, AT(version), "print the version"},
 	{"help", 'h', NULL, OPT_T_BOOL, AT(help), "print help"},
 	{0}};

@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* runc's words before it, which callers look for as well. */
+#define START "unable to start container process: "
+
 static const char *env_value(const struct spec_strings *env, const char *name)
 {
 	size_t len = strlen(name);
@@ -39,7 +42,7 @@ static int executable(const char *path)
 
 static int refuse(const char *name, int code, struct err *e)
 {
-	return err_set(e, ERR_EXEC, code, "/process/args/0", "exec: \"%s\": %s", name,
+	return err_set(e, ERR_EXEC, code, "/process/args/0", START "exec: \"%s\": %s", name,
 		       err_reason(code));
 }
 
@@ -74,7 +77,7 @@ static int search(struct arena *a, const struct spec_process *p, const char *nam
 	if (seen == EACCES)
 		return refuse(name, EACCES, e);
 	return err_set(e, ERR_EXEC, ENOENT, "/process/args/0",
-		       "exec: \"%s\": executable file not found in $PATH", name);
+		       START "exec: \"%s\": executable file not found in $PATH", name);
 }
 
 int ns_process_resolve(struct arena *a, struct ns_process *p, struct err *e)

@@ -68,7 +68,7 @@ static int mask_dir(struct ns_child_ctx *c, int target, struct err *e)
 							    MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
 
 	if (c->mask < 0) {
-		auto_fd mask = ns_fs_mount("tmpfs", NULL, &sealed, e);
+		auto_fd mask = ns_fs_mount("tmpfs", "tmpfs", &sealed, e);
 		int rc = mask < 0 ? mask : attach(mask, target, e);
 		c->mask = rc < 0 ? -1 : take_fd(&mask);
 		return rc;

@@ -293,6 +293,9 @@ static int run_bind(struct ns_child_ctx *c, const struct mount_step *ms, struct 
 	if (fstat(tree, &st) < 0)
 		return err_sys(e, errno, NULL, "looking at the source");
 	auto_fd target = open_target(c, ms, S_ISDIR(st.st_mode), e);
+	if (target == -EISDIR) /* engines explain ENOTDIR to their users */
+		return err_sys(e, ENOTDIR, NULL, "%s is a directory, and the source isn't one",
+			       ms->dest);
 	if (str_eq(ms->dest, "/dev"))
 		c->has_dev = false;
 	return target < 0 ? target : attach(tree, target, e);
@@ -324,7 +327,11 @@ static int run_mount(const struct plan_step *s, void *ctx, struct err *e)
 
 	if (ms->opts.remount)
 		return run_remount(ctx, ms, e);
-	return ms->opts.bind ? run_bind(ctx, ms, e) : run_fs(ctx, ms, e);
+	int rc = ms->opts.bind ? run_bind(ctx, ms, e) : run_fs(ctx, ms, e);
+	/* runc's words, which callers look for. */
+	return rc < 0 ? err_wrap(e, rc, "error mounting \"%s\" to rootfs at \"%s\"",
+				 ms->m->source ? ms->m->source : "", ms->dest)
+		      : rc;
 }
 
 static const char *describe(struct arena *a, const struct mount_step *ms)

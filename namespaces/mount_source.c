@@ -92,7 +92,11 @@ static int prepare_one(struct ns_launch *l, size_t index, struct err *e)
 		return 0;
 	}
 	if (tree < 0)
-		return tree;
+		return err_wrap(e, tree, "error mounting \"%s\" to rootfs at \"%s\"",
+				l->spec->mounts.items[index].source
+					? l->spec->mounts.items[index].source
+					: "",
+				l->spec->mounts.items[index].destination);
 	l->prepared->sources[index] = tree;
 	return 0;
 }

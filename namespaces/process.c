@@ -276,7 +276,7 @@ static int enter_cwd(const char *cwd, struct err *e)
 	if (strcmp(cwd, "/") == 0)
 		return 0;
 	if (chdir(cwd) < 0)
-		return err_sys(e, errno, NULL, "changing to the working directory %s", cwd);
+		return err_sys(e, errno, NULL, "chdir to cwd (\"%s\") failed", cwd);
 	if (syscall(SYS_getcwd, at, sizeof(at)) < 0 || at[0] != '/')
 		return err_set(e, ERR_EXEC, EXDEV, NULL,
 			       "the working directory %s lies outside the container's root", cwd);

@@ -91,12 +91,28 @@ int ns_terminal_console(int root, struct err *e)
 	return 0;
 }
 
+/* What comes out of a foreground's terminal goes to another one, or to a file: the one translates
+ * newlines itself, the other wants none translated. As runc. */
+static int plain_newlines(int master, struct err *e)
+{
+	struct termios t;
+
+	if (tcgetattr(master, &t) < 0)
+		return err_sys(e, errno, "/process/terminal", "reading the terminal's settings");
+	t.c_oflag &= ~(tcflag_t)ONLCR;
+	if (tcsetattr(master, TCSANOW, &t) < 0)
+		return err_sys(e, errno, "/process/terminal", "changing the terminal's settings");
+	return 0;
+}
+
 int ns_terminal_deliver(int master, const char *name, int console_fd, int sync, struct err *e)
 {
 	int rc;
 
-	if (console_fd < 0)
-		return sync_send(sync, SYNC_CONSOLE, 0, master, e);
+	if (console_fd < 0) {
+		rc = plain_newlines(master, e);
+		return rc < 0 ? rc : sync_send(sync, SYNC_CONSOLE, 0, master, e);
+	}
 	rc = fd_send(console_fd, master, name, strlen(name), e);
 	return rc < 0 ? err_wrap(e, rc, "sending the pty to the console socket") : 0;
 }

@@ -52,6 +52,8 @@ static int read_config(struct rt_container *c, int bundle, const char *file, str
 	/* A fifo in its place must not hold us up for ever. */
 	auto_fd fd = openat(bundle, file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
+	if (fd < 0 && errno == ENOENT)
+		return err_sys(e, ENOENT, file, "JSON specification file %s not found", file);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, errno, file, "opening");
 	if (!S_ISREG(st.st_mode))

@@ -150,10 +150,10 @@ static int verdict(pid_t pid, const char *name, const struct spec_hook *h, const
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (WIFEXITED(status))
-		return err_set(e, ERR_HOOK, EIO, name, "hook %s failed with exit status %d%s%s",
+		return err_set(e, ERR_HOOK, EIO, name, "error running hook %s: exit status %d%s%s",
 			       h->path, WEXITSTATUS(status), sep, t->text);
-	return err_set(e, ERR_HOOK, EIO, name, "hook %s was killed by signal %d%s%s", h->path,
-		       WTERMSIG(status), sep, t->text);
+	return err_set(e, ERR_HOOK, EIO, name, "error running hook %s: killed by signal %d%s%s",
+		       h->path, WTERMSIG(status), sep, t->text);
 }
 
 static int supervise(pid_t pid, int out, const char *name, const struct spec_hook *h, struct err *e)
@@ -174,8 +174,8 @@ static int supervise(pid_t pid, int out, const char *name, const struct spec_hoo
 	(void)verdict(pid, name, h, &t, &ignored);
 	if (rc == -ETIMEDOUT)
 		return err_set(e, ERR_HOOK, ETIMEDOUT, name,
-			       "hook %s did not end within its timeout of %lld s", h->path,
-			       (long long)limit);
+			       "error running hook %s: hook ran past specified timeout of %lld.0s",
+			       h->path, (long long)limit);
 	return err_sys(e, -rc, name, "waiting for hook %s", h->path);
 }
 
@@ -196,7 +196,7 @@ static int run_one(const struct spec_hook *h, const char *name, const struct str
 	int rc = fcntl(out, F_SETFL, O_NONBLOCK) < 0 ? -errno : spawn(h, in, to, &pid);
 	fd_close(&ends[1]);
 	if (rc < 0) {
-		err_sys(e, -rc, name, "executing hook %s", h->path);
+		err_sys(e, -rc, name, "error running hook %s", h->path);
 		e->kind = ERR_HOOK;
 		return rc;
 	}

@@ -29,6 +29,8 @@ int rt_check_id(const char *id, struct err *e)
 {
 	if (id && is_valid(id))
 		return 0;
+	if (id && !*id)
+		return err_set(e, ERR_USAGE, EINVAL, NULL, "container id cannot be empty");
 	return err_set(e, ERR_USAGE, EINVAL, NULL,
 		       "invalid container ID format: must be 1 to %d characters of A-Z a-z 0-9 _ + "
 		       "- and, after the first, \".\"",

@@ -251,6 +251,14 @@ static int runtime_hooks(struct launch *l, struct err *e)
 	return rc < 0 ? rc : sync_send(c->proc.sync, SYNC_HOOKED, 0, -1, e);
 }
 
+/* Without a word: killed, most likely by the kernel for want of memory. */
+static int ended_early(const struct spec *s, struct err *e)
+{
+	return err_set(
+		e, ERR_SYSTEM, EPIPE, NULL, "the container's process ended before it was ready%s",
+		s->linux_.resources.memory.limit.set ? ": the memory limit could be too low" : "");
+}
+
 /* N8: until READY; the master of the terminal may come before it. */
 static int until_ready(struct rt_container *c, struct err *e)
 {
@@ -261,8 +269,7 @@ static int until_ready(struct rt_container *c, struct err *e)
 		if (rc < 0)
 			return rc;
 		if (rc == 0)
-			return err_set(e, ERR_SYSTEM, EPIPE, NULL,
-				       "the container's process ended before it was ready");
+			return ended_early(c->spec, e);
 		if (m.type == SYNC_READY)
 			return 0;
 		if (m.type == SYNC_ERROR) {

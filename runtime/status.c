@@ -20,29 +20,31 @@
 
 #define END_TIMEOUT_MS 30000
 
-/* How a refusal is worded. {s} becomes the status, {id} the id. */
+/* How a refusal is worded. {s} becomes the status, {id} the id. What callers may look for in it is
+ * runc's: tests/differential/phrases.bats. */
 static const struct {
 	unsigned allowed; /* bits of enum rt_status */
 	const char *refusal;
 } table[RT_EVENTS] = {
-	[RT_EV_START] = {1u << RT_CREATED, "cannot start a container that is {s}"},
+	[RT_EV_START] = {1u << RT_CREATED, "cannot start a container in the {s} state"},
 	[RT_EV_EXEC] = {1u << RT_CREATED | 1u << RT_RUNNING,
-			"cannot exec in a container that is not running"},
+			"cannot exec in a container in the {s} state"},
 	[RT_EV_KILL] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED,
 			"container not running"},
 	[RT_EV_CHECKPOINT] = {1u << RT_RUNNING | 1u << RT_PAUSED,
 			      "cannot checkpoint a container that is {s}"},
 	[RT_EV_PAUSE] = {1u << RT_CREATED | 1u << RT_RUNNING,
-			 "cannot pause a container that is {s}"},
-	[RT_EV_RESUME] = {1u << RT_PAUSED, "cannot resume a container that is {s}: not paused"},
+			 "cannot pause a container that is {s}: container not running"},
+	[RT_EV_RESUME] = {1u << RT_PAUSED,
+			  "cannot resume a container that is {s}: container not paused"},
 	[RT_EV_UPDATE] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED,
-			  "cannot update a container that is {s}"},
+			  "cannot update a container that is {s}: container not running"},
 	[RT_EV_PIDS] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED | 1u << RT_STOPPED,
 			"cannot list the processes of a container that is {s}"},
 	[RT_EV_STATS] = {1u << RT_CREATED | 1u << RT_RUNNING | 1u << RT_PAUSED,
 			 "container with id {id} is not running"},
 	[RT_EV_DELETE] = {1u << RT_STOPPED,
-			  "cannot delete container \"{id}\" that is not stopped: {s}"},
+			  "cannot delete container {id} that is not stopped: {s}"},
 };
 
 static void fill_in(const char *form, const char *id, const char *status, struct strbuf *out)
@@ -60,17 +62,34 @@ static void fill_in(const char *form, const char *id, const char *status, struct
 	}
 }
 
+/* Where runc has words of their own for one status. */
+static const char *special(enum rt_status s, enum rt_event ev, const char *otherwise)
+{
+	static const struct {
+		enum rt_event ev;
+		enum rt_status s;
+		const char *refusal;
+	} words[] = {
+		{RT_EV_START, RT_RUNNING, "cannot start an already running container"},
+		{RT_EV_START, RT_STOPPED, "cannot start a container that has stopped"},
+		{RT_EV_EXEC, RT_STOPPED, "cannot exec in a stopped container"},
+		{RT_EV_EXEC, RT_PAUSED,
+		 "cannot exec in a paused container (use --ignore-paused to override)"},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].ev == ev && words[i].s == s)
+			return words[i].refusal;
+	return otherwise;
+}
+
 int rt_allow(const char *id, enum rt_status s, enum rt_event ev, struct err *e)
 {
 	auto_strbuf text = {0};
 
 	if (table[ev].allowed & 1u << s)
 		return 0;
-	if (ev == RT_EV_EXEC && s == RT_PAUSED)
-		strbuf_puts(&text,
-			    "cannot exec in a paused container (use --ignore-paused to override)");
-	else
-		fill_in(table[ev].refusal, id, rt_status_word(s), &text);
+	fill_in(special(s, ev, table[ev].refusal), id, rt_status_word(s), &text);
 	return err_set(e, ERR_STATE, s == RT_STOPPED ? ESRCH : EBUSY, NULL, "%s",
 		       text.s && !text.failed ? text.s : "wrong state");
 }

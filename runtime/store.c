@@ -14,7 +14,7 @@
 
 int st_not_found(const char *id, struct err *e)
 {
-	return err_set(e, ERR_NOTFOUND, ENOENT, NULL, "container \"%s\" does not exist", id);
+	return err_set(e, ERR_NOTFOUND, ENOENT, id, "container does not exist");
 }
 
 int st_open(int root, const char *id, int *ret_dir, struct err *e)

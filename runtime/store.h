@@ -43,7 +43,7 @@ int st_root(const char *path, bool create, int *ret_fd, struct err *e);
 bool st_may_own(uid_t uid);
 /* Makes the directory (0700) and locks it. ERR_EXISTS. */
 int st_make(int root, const char *id, int *ret_dir, struct err *e);
-/* ERR_NOTFOUND: `container "x" does not exist`. */
+/* ERR_NOTFOUND: `container does not exist`. */
 int st_open(int root, const char *id, int *ret_dir, struct err *e);
 /* wait false: -EWOULDBLOCK when another has it. ERR_NOTFOUND when it vanished meanwhile. */
 int st_lock(const char *id, int dir, bool wait, struct err *e);

@@ -273,7 +273,8 @@ static int check_names(const struct spec_check *c, const struct spec *s)
 			continue;
 		if (!uts || uts->path)
 			return spec_fail(c, names[i].pointer,
-					 "needs a new uts namespace in /linux/namespaces%s",
+					 "unable to set %s without a private UTS namespace%s",
+					 names[i].pointer + 1,
 					 uts ? ", the one there is joined by path" : "");
 		if (strlen(names[i].name) > 64)
 			return spec_fail(c, names[i].pointer, "must have at most 64 bytes, has %zu",
@@ -312,7 +313,7 @@ static int check_process(const struct spec_check *c, const struct spec *s)
 
 static int check_root(const struct spec_check *c, const struct spec *s)
 {
-	return s->has_root ? 0 : spec_fail(c, "/root", "is required on Linux, but missing");
+	return s->has_root ? 0 : spec_fail(c, "/root", "root must be specified");
 }
 
 static int check_vm(const struct spec_check *c, const struct spec *s)

@@ -20,7 +20,7 @@ static int check_namespaces(const struct spec_check *c, const struct spec *s)
 
 		snprintf(at, sizeof(at), "/linux/namespaces/%zu/%s", i, "type");
 		if (first[n->type])
-			return spec_fail(c, at, "the %s namespace stands twice, first as entry %zu",
+			return spec_fail(c, at, "duplicated ns: %s stands already in entry %zu",
 					 spec_ns_word(n->type), first[n->type] - 1);
 		first[n->type] = i + 1;
 		snprintf(at, sizeof(at), "/linux/namespaces/%zu/%s", i, "path");
@@ -51,7 +51,8 @@ static int check_user_maps(const struct spec_check *c, const struct spec *s)
 					 "needs a user namespace in /linux/namespaces");
 		if (!any && user && !user->path)
 			return spec_fail(c, both[i].pointer,
-					 "is required with a new user namespace, but missing");
+					 "User namespaces enabled, but no %s mappings found",
+					 i == 0 ? "uid" : "gid");
 		rc = spec_check_id_maps(c, both[i].pointer, both[i].maps);
 		if (rc < 0)
 			return rc;

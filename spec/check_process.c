@@ -33,9 +33,9 @@ static int check_rlimits(const struct spec_check *c, const struct spec_process *
 static int check_args(const struct spec_check *c, const struct spec_process *p)
 {
 	if (p->args.n == 0)
-		return spec_fail(c, "/args", "must have at least one element: the program");
+		return spec_fail(c, "/args", "args must not be empty: the first is the program");
 	if (!p->args.items[0][0])
-		return spec_fail(c, "/args/0", "must not be empty: it is the program");
+		return spec_fail(c, "/args/0", "exec: \"\": executable file not found in $PATH");
 	return 0;
 }
 

@@ -86,14 +86,19 @@ static int check_key(const struct spec_check *c, const struct spec *s, const cha
 	if (!well_shaped(key))
 		return spec_fail(c, at, "is no name of a kernel parameter");
 	if (!ns)
-		return spec_fail(c, at, "belongs to no namespace: it would change the host");
+		return spec_fail(c, at,
+				 "is not in a separate kernel namespace: it would change the host");
 	if (!have)
-		return spec_fail(c, at, "needs a %s namespace in /linux/namespaces",
-				 spec_ns_word(ns));
+		return spec_fail(
+			c, at,
+			"is not allowed in the host's %s namespace: /linux/namespaces has none",
+			spec_ns_word(ns));
 	if (key_is(key, "kernel.hostname") && s->hostname && *s->hostname)
-		return spec_fail(c, at, "conflicts with /hostname: set one of them");
+		return spec_fail(c, at,
+				 "is not allowed as it conflicts with /hostname: set one of them");
 	if (key_is(key, "kernel.domainname") && s->domainname && *s->domainname)
-		return spec_fail(c, at, "conflicts with /domainname: set one of them");
+		return spec_fail(
+			c, at, "is not allowed as it conflicts with /domainname: set one of them");
 	return 0;
 }
 

@@ -63,6 +63,21 @@ static int add_part_sources(struct arena *a, struct spec *s, struct err *e)
 	return rc;
 }
 
+/* config.md: a relative destination counts from "/", for configurations of old. */
+static int root_mounts(struct arena *a, struct spec *s, struct err *e)
+{
+	for (size_t i = 0; i < s->mounts.n; i++) {
+		struct spec_mount *m = &s->mounts.items[i];
+
+		if (!*m->destination || m->destination[0] == '/')
+			continue;
+		m->destination = arena_printf(a, "/%s", m->destination);
+		if (!m->destination)
+			return err_sys(e, ENOMEM, "/mounts", "reading");
+	}
+	return 0;
+}
+
 int spec_parse(struct arena *a, const char *json, size_t len, const char *name,
 	       struct spec **ret_spec, struct err *e)
 {
@@ -81,6 +96,8 @@ int spec_parse(struct arena *a, const char *json, size_t len, const char *name,
 	s->unknown.items = unknown;
 	s->unknown.n = n;
 	rc = add_part_sources(a, s, e);
+	if (rc == 0)
+		rc = root_mounts(a, s, e);
 	if (rc == 0)
 		rc = spec_apply_annotations(s, e);
 	if (rc < 0)

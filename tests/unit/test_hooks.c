@@ -107,7 +107,7 @@ static void failure_names_it(void **state)
 	assert_true(run(scripts, 3, 0, &e) < 0);
 	assert_int_equal(e.kind, ERR_HOOK);
 	assert_string_equal(e.where, "/hooks/prestart/1");
-	assert_string_equal(e.text, "hook /bin/sh failed with exit status 3: the reason");
+	assert_string_equal(e.text, "error running hook /bin/sh: exit status 3: the reason");
 	assert_int_equal(access("out", F_OK), -1); /* the third did not run */
 }
 
@@ -155,7 +155,7 @@ static void timeout_ends_the_group(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	assert_true(run(scripts, 1, 1, &e) < 0);
 	assert_int_equal(e.kind, ERR_HOOK);
-	assert_non_null(strstr(e.text, "timeout of 1 s"));
+	assert_non_null(strstr(e.text, "hook ran past specified timeout of 1.0s"));
 	assert_true(seconds_since(&begin) < 20);
 	output(text, sizeof(text));
 	assert_int_equal(kill(atoi(text), 0), -1);

@@ -141,6 +141,8 @@ static void program(void **state)
 	assert_int_equal(resolve("folder/../runs", "", dir, &e, got), 0);
 }
 
+#define START "unable to start container process: "
+
 static void no_program(void **state)
 {
 	(void)state;
@@ -149,13 +151,13 @@ static void no_program(void **state)
 
 	assert_int_equal(resolve("foo", dir, "/", &e, got), -ENOENT);
 	assert_int_equal(e.kind, ERR_EXEC);
-	assert_string_equal(e.text, "exec: \"foo\": executable file not found in $PATH");
+	assert_string_equal(e.text, START "exec: \"foo\": executable file not found in $PATH");
 	assert_int_equal(resolve("foo", NULL, "/", &e, got), -ENOENT);
-	assert_string_equal(e.text, "exec: \"foo\": executable file not found in $PATH");
+	assert_string_equal(e.text, START "exec: \"foo\": executable file not found in $PATH");
 	assert_int_equal(resolve("/x", NULL, "/", &e, got), -ENOENT);
-	assert_string_equal(e.text, "exec: \"/x\": no such file or directory");
+	assert_string_equal(e.text, START "exec: \"/x\": no such file or directory");
 	assert_int_equal(resolve("plain", dir, "/", &e, got), -EACCES);
-	assert_string_equal(e.text, "exec: \"plain\": permission denied");
+	assert_string_equal(e.text, START "exec: \"plain\": permission denied");
 	snprintf(name, sizeof(name), "%s/folder", dir);
 	assert_int_equal(resolve(name, NULL, "/", &e, got), -EACCES);
 	assert_non_null(strstr(e.text, "permission denied"));

@@ -37,13 +37,14 @@ static const struct {
 	{VER("1.0.0-"), "/ociVersion", "must be a version"},
 	{VER("v1.0.0"), "/ociVersion", "must be a version"},
 	{VER("1.0.0 x"), "/ociVersion", "must be a version"},
-	{"{\"ociVersion\":\"1.0.0\"}", "/root", "is required"},
+	{"{\"ociVersion\":\"1.0.0\"}", "/root", "root must be specified"},
 	{HEAD "\"process\":{\"cwd\":\"x\",\"args\":[\"a\"]}}", "/process/cwd", "absolute path"},
 	{HEAD "\"process\":{\"cwd\":\"\",\"args\":[\"a\"]}}", "/process/cwd", "is \"\""},
-	{HEAD "\"process\":{\"cwd\":\"/\"}}", "/process/args", "at least one"},
-	{HEAD "\"process\":{\"cwd\":\"/\",\"args\":[]}}", "/process/args", "at least one"},
+	{HEAD "\"process\":{\"cwd\":\"/\"}}", "/process/args", "args must not be empty"},
+	{HEAD "\"process\":{\"cwd\":\"/\",\"args\":[]}}", "/process/args",
+	 "args must not be empty"},
 	{HEAD "\"process\":{\"cwd\":\"/\",\"args\":[\"\"]}}", "/process/args/0",
-	 "must not be empty"},
+	 "executable file not found in $PATH"},
 	{P("\"env\":[\"A=1\",\"B\"]"), "/process/env/1", "NAME=value, is \"B\""},
 	{P("\"env\":[\"=x\"]"), "/process/env/0", "name that isn't empty"},
 	{P("\"rlimits\":[" RLIMIT(1, 2) "," RLIMIT(1, 2) "]"), "/process/rlimits/1/type", "twice"},
@@ -57,14 +58,15 @@ static const struct {
 	 "SCHED_DEADLINE"},
 	{P("\"scheduler\":{\"policy\":\"SCHED_DEADLINE\",\"runtime\":5,\"deadline\":4}"),
 	 "/process/scheduler/runtime", "deadline"},
-	{HEAD "\"hostname\":\"h\"}", "/hostname", "needs a new uts namespace"},
+	{HEAD "\"hostname\":\"h\"}", "/hostname", "without a private UTS namespace"},
 	{HEAD "\"hostname\":\"h\",\"linux\":{" NSP("uts") "}}", "/hostname", "joined by path"},
-	{HEAD "\"domainname\":\"d\",\"linux\":{" NS("pid") "}}", "/domainname", "uts namespace"},
+	{HEAD "\"domainname\":\"d\",\"linux\":{" NS("pid") "}}", "/domainname",
+	 "private UTS namespace"},
 	{HEAD "\"hostname\":\"0123456789012345678901234567890123456789012345678901234567890123x\","
 	      "\"linux\":{" NS("uts") "}}",
 	 "/hostname", "at most 64"},
-	{HEAD "\"mounts\":[{\"destination\":\"/\"},{\"destination\":\"proc\"}]}",
-	 "/mounts/1/destination", "must be an absolute path, is \"proc\""},
+	{HEAD "\"mounts\":[{\"destination\":\"/\"},{\"destination\":\"\"}]}",
+	 "/mounts/1/destination", "must be an absolute path, is \"\""},
 	{HEAD "\"mounts\":[{\"destination\":\"/\",\"uidMappings\":[" MAP(0, 0, 1) "]}]}",
 	 "/mounts/0/gidMappings", "missing"},
 	{HEAD "\"mounts\":[{\"destination\":\"/\",\"gidMappings\":[" MAP(0, 0, 1) "]}]}",
@@ -77,11 +79,12 @@ static const struct {
 	 "/hooks/startContainer/0/env/0", "NAME=value"},
 	{HEAD "\"annotations\":{\"\":\"x\"}}", "/annotations", "empty"},
 	{L("\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"pid\"}]"),
-	 "/linux/namespaces/2/type", "first as entry 0"},
+	 "/linux/namespaces/2/type", "stands already in entry 0"},
 	{L("\"namespaces\":[{\"type\":\"pid\",\"path\":\"ns\"}]"), "/linux/namespaces/0/path",
 	 "absolute"},
-	{L(NS("user")), "/linux/uidMappings", "is required"},
-	{L(NS("user") ",\"uidMappings\":[" MAP(0, 0, 1) "]"), "/linux/gidMappings", "is required"},
+	{L(NS("user")), "/linux/uidMappings", "no uid mappings found"},
+	{L(NS("user") ",\"uidMappings\":[" MAP(0, 0, 1) "]"), "/linux/gidMappings",
+	 "no gid mappings found"},
 	{L(MAPS(MAP(0, 0, 1))), "/linux/uidMappings", "user namespace"},
 	{L(NS("user") "," MAPS(MAP(0, 1000, 0))), "/linux/uidMappings/0/size", "at least 1"},
 	{L(NS("user") "," MAPS(MAP(0, 4294967295, 2))), "/linux/uidMappings/0/size", "last id"},
@@ -242,7 +245,7 @@ static void test_good(void **state)
 static void test_line(void **state)
 {
 	static const char doc[] = "{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"r\"},\n"
-				  " \"mounts\": [\n  {\"destination\": \"proc\"}]}",
+				  " \"mounts\": [\n  {\"destination\": \"\"}]}",
 			  none[] = "{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"r\"},\n"
 				   " \"process\": {\"cwd\":\"/\"}}";
 	auto_arena a = {0};
@@ -255,10 +258,25 @@ static void test_line(void **state)
 	assert_true(spec_check(s, &e) < 0);
 	assert_string_equal(err_line(&e, line, sizeof(line)),
 			    "config.json:3:19: /mounts/0/destination: must be an absolute path, is "
-			    "\"proc\"");
+			    "\"\"");
 	assert_int_equal(spec_parse(&a, none, strlen(none), "config.json", &s, &e), 0);
 	assert_true(spec_check(s, &e) < 0);
 	assert_string_equal(e.where, "config.json:2:13: /process/args");
+}
+
+/* config.md allows a relative destination, from "/". */
+static void test_relative_destination(void **state)
+{
+	static const char doc[] = "{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"r\"},"
+				  "\"mounts\":[{\"destination\":\"a/b\"}]}";
+	auto_arena a = {0};
+	struct spec *s = NULL;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(spec_parse(&a, doc, strlen(doc), "c.json", &s, &e), 0);
+	assert_int_equal(spec_check(s, &e), 0);
+	assert_string_equal(s->mounts.items[0].destination, "/a/b");
 }
 
 static void test_parts(void **state)
@@ -308,7 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad),   cmocka_unit_test(test_good),
 		cmocka_unit_test(test_line),  cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_words), cmocka_unit_test(test_relative_destination),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

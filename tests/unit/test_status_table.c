@@ -50,14 +50,14 @@ static void check_text(enum rt_status s, enum rt_event ev, const char *text)
 static void words_that_engines_match(void **state)
 {
 	(void)state;
-	check_text(RT_RUNNING, RT_EV_START, "cannot start a container that is running");
+	check_text(RT_RUNNING, RT_EV_START, "cannot start an already running container");
 	check_text(RT_STOPPED, RT_EV_KILL, "container not running");
 	check_text(RT_STOPPED, RT_EV_STATS, "container with id box is not running");
 	check_text(RT_RUNNING, RT_EV_DELETE,
-		   "cannot delete container \"box\" that is not stopped: running");
+		   "cannot delete container box that is not stopped: running");
 	check_text(RT_PAUSED, RT_EV_EXEC,
 		   "cannot exec in a paused container (use --ignore-paused to override)");
-	check_text(RT_STOPPED, RT_EV_EXEC, "cannot exec in a container that is not running");
+	check_text(RT_STOPPED, RT_EV_EXEC, "cannot exec in a stopped container");
 }
 
 struct place {
@@ -166,7 +166,7 @@ static void half_made(void **state)
 	assert_int_equal(rt_delete(&p->env, "c", false, &e), 0);
 	assert_true(rt_start(&p->env, "c", &e) < 0);
 	assert_int_equal(e.kind, ERR_NOTFOUND);
-	assert_string_equal(e.text, "container \"c\" does not exist");
+	assert_string_equal(e.text, "container does not exist");
 }
 
 static void delete_unknown(void **state)
