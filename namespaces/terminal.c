@@ -40,7 +40,10 @@ static int set_size(int slave, const struct spec_process *p, struct err *e)
 	struct winsize ws = {.ws_row = (unsigned short)p->console_height.v,
 			     .ws_col = (unsigned short)p->console_width.v};
 
-	if (!p->console_height.set || !p->console_width.set || (!ws.ws_row && !ws.ws_col))
+	/* Without one, the caller's own terminal's, before the program can ask: the foreground,
+	 * which follows its changes, looks at it only later. */
+	if ((!p->console_height.set || !p->console_width.set || (!ws.ws_row && !ws.ws_col)) &&
+	    ioctl(STDIN_FILENO, TIOCGWINSZ, &ws) < 0)
 		return 0;
 	if (ioctl(slave, TIOCSWINSZ, &ws) < 0)
 		return err_sys(e, errno, "/process/consoleSize", "setting the terminal's size");

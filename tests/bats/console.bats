@@ -81,6 +81,28 @@ extra_teardown() { exec 9>&- || true; }
 	has "33 99"
 }
 
+@test "a terminal's lines end plainly: for a file, and for the caller's terminal" {
+	need script
+	cfg '.process.terminal = false'
+	up
+	run script -qec "$RINGFENCE --root $T/state exec -t $id echo hi >$T/captured; $RINGFENCE --root $T/state exec -t $id echo shown" /dev/null </dev/null
+	[ "$(od -An -c "$T/captured" | tr -d ' ')" = 'hi\n' ]
+	hasnt $'\r\r'
+	has $'shown\r'
+	down
+}
+
+@test "the terminal's size is there before the program" {
+	need script
+	cfg '.process.terminal = false'
+	up
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		run script -qec "stty rows 33 cols 99; $RINGFENCE --root $T/state exec -t $id stty size" /dev/null </dev/null
+		has "33 99"
+	done
+	down
+}
+
 @test "exec --tty in the foreground" {
 	need script
 	cfg '.process.terminal = false'
