@@ -148,7 +148,12 @@ static int run_verb(struct cli *c, char **all, struct err *e)
 		rc = cli_self_guard(all, e);
 	if (rc >= 0)
 		rc = set_runtime(c, &root, e);
-	return rc < 0 ? rc : v->run(c, e);
+	if (rc < 0)
+		return rc;
+	log_msg(LOG_LV_DEBUG, "%s %s", v->name, c->argc ? c->argv[0] : "");
+	rc = v->run(c, e);
+	log_msg(LOG_LV_DEBUG, "%s ends with %d", v->name, rc);
+	return rc;
 }
 
 static int dispatch(struct cli *c, char **all, struct err *e)

@@ -74,14 +74,15 @@ bool log_enabled(enum log_level level)
 	return level <= state.level;
 }
 
-static void put_line(struct strbuf *line, enum log_level level, const char *text, time_t t)
+static void put_line(struct strbuf *line, bool json, enum log_level level, const char *text,
+		     time_t t)
 {
 	char when[40] = "";
 	struct tm tm;
 
 	if (gmtime_r(&t, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	if (state.json) {
+	if (json) {
 		strbuf_printf(line, "{\"level\":\"%s\",\"msg\":", levels[level].word);
 		strbuf_json(line, text);
 		strbuf_printf(line, ",\"time\":\"%s\"}", when);
@@ -97,7 +98,7 @@ static void to_daemon(enum log_level level, const char *text)
 	auto_strbuf line = {0}, data = {0};
 	time_t now = time(NULL);
 
-	put_line(&line, level, text, now);
+	put_line(&line, state.json, level, text, now);
 	if (state.json && line.failed)
 		return;
 	log_daemon_text(&data, state.daemon, levels[level].priority, state.id, getpid(), now,
@@ -107,14 +108,14 @@ static void to_daemon(enum log_level level, const char *text)
 }
 
 /* One line, one write: several runtimes may share the file. */
-static void to_file(enum log_level level, const char *text)
+static void to_file(int fd, bool json, enum log_level level, const char *text)
 {
 	auto_strbuf line = {0};
 
-	put_line(&line, level, text, time(NULL));
+	put_line(&line, json, level, text, time(NULL));
 	strbuf_puts(&line, "\n");
 	if (!line.failed)
-		(void)file_write_all(state.fd, line.s, line.len);
+		(void)file_write_all(fd, line.s, line.len);
 }
 
 /* Always one line, and nothing that a terminal would obey: paths and ids in it may be hostile. */
@@ -137,8 +138,12 @@ static void emit(enum log_level level, const char *text)
 	if (!log_enabled(level))
 		return;
 	if (state.fd >= 0)
-		(state.id ? to_daemon : to_file)(level, text);
-	if (level == LOG_LV_ERROR || state.fd < 0)
+		state.id ? to_daemon(level, text) : to_file(state.fd, state.json, level, text);
+	else if (level >= LOG_LV_INFO) /* a log, not a message to somebody */
+		to_file(STDERR_FILENO, false, level, text);
+	else if (level == LOG_LV_WARN)
+		to_stderr(text);
+	if (level == LOG_LV_ERROR)
 		to_stderr(text);
 }
 

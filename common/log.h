@@ -1,7 +1,9 @@
 /* common/log.h: the log of cli/ (libraries return errors and don't log).
  *
  * Text: "time=… level=error msg=…" ; JSON: {"level":"error","msg":"…","time":"RFC3339"}, one
- * line each, as runc(8) writes with --log-format json. Errors also go to standard error.
+ * line each, as runc(8) writes with --log-format json. Errors also go to standard error, as a plain
+ * line for whoever types the command; so do warnings where there is no file. What --debug says is a
+ * log in either place.
  */
 #ifndef RF_COMMON_LOG_H
 #define RF_COMMON_LOG_H

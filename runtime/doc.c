@@ -1,13 +1,33 @@
 /* runtime/doc.c: state.json, to and from struct st_doc. Ours alone: engines read what
- * `state` prints. A field that is missing or of another type makes the document damaged. */
+ * `state` prints. A field that is missing or of another type makes the document damaged.
+ * Some keys are written for scripts that know runc's state.json, and never read. */
 #include "runtime/store.h"
 #include "spec/json.h"
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FORMAT 1
+
+/* Where a script finds the process and its namespaces. */
+static void put_runc_keys(struct json_out *o, const struct st_doc *d)
+{
+	static const char *const spaces[][2] = {
+		{"NEWCGROUP", "cgroup"}, {"NEWIPC", "ipc"},   {"NEWNET", "net"}, {"NEWNS", "mnt"},
+		{"NEWPID", "pid"},       {"NEWUSER", "user"}, {"NEWUTS", "uts"}};
+	char path[48];
+
+	json_put_i64(o, "init_process_pid", d->pid);
+	json_put_u64(o, "init_process_start", d->ticks);
+	json_obj_open(o, "namespace_paths");
+	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)d->pid, spaces[i][1]);
+		json_put_str(o, spaces[i][0], path);
+	}
+	json_obj_close(o);
+}
 
 static const struct {
 	const char *key;
@@ -62,6 +82,7 @@ void st_doc_write(const struct st_doc *d, struct strbuf *out)
 				     d->annotations.items[i].value);
 		json_obj_close(&o);
 	}
+	put_runc_keys(&o, d);
 	json_obj_close(&o);
 	strbuf_puts(out, "\n");
 }

@@ -96,3 +96,26 @@ load helpers
 	run bash -c "$RINGFENCE features >/dev/full"
 	[ "$status" -ne 0 ]
 }
+
+@test "--debug says what is going to be done, as a log" {
+	only_ours
+	args true
+	run rf --debug run -b "$b" "$id" </dev/null
+	ok
+	[[ $output =~ 'time="20'.*'level=debug msg="run '$id ]]
+	has 'level=debug msg="namespace: new pid namespace'
+	has 'level=debug msg="run ends with 0"'
+	run rf --debug --log "$T/log" --log-format json run -b "$b" "$id" </dev/null
+	is ""
+	[ "$(jq -r .level "$T/log" | sort -u)" = debug ]
+	grep -q '"msg":"build: mount ' "$T/log"
+	rm "$T/log"
+	run rf --log "$T/log" run -b "$b" "$id" </dev/null
+	is ""
+	[ ! -s "$T/log" ]
+}
+
+@test "--criu is taken, as old callers give it" {
+	run rf --criu /usr/sbin/criu list -q </dev/null
+	is ""
+}

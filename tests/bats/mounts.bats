@@ -207,3 +207,10 @@ info() { sh_args "grep ' $1 ' /proc/self/mountinfo"; go; ok; }
 	go
 	is given
 }
+
+@test "a relative destination counts from the root" {
+	cfg '.mounts += [{destination: "mnt", type: "tmpfs", source: "tmpfs"}]'
+	sh_args 'grep -c " /mnt " /proc/self/mountinfo'
+	go
+	is 1
+}

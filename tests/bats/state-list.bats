@@ -61,3 +61,11 @@ load helpers
 	[ "$(status)" = stopped ]
 	rf delete "$id"
 }
+
+@test "state.json: where scripts that know runc's look for the process and its namespaces" {
+	only_ours
+	up
+	run jq -c '[.init_process_pid, .init_process_start > 0, .id, .namespace_paths.NEWNET]' "$T/state/$id/state.json"
+	is "[$(pid),true,\"$id\",\"/proc/$(pid)/ns/net\"]"
+	down
+}
