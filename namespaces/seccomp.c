@@ -79,7 +79,7 @@ static const struct word archs[] = {
 };
 
 static const struct word flags[] = {
-	{"SECCOMP_FILTER_FLAG_TSYNC", 0}, /* one thread: nothing to synchronise */
+	{"SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC},
 	{"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
 	{"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
 	{"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
@@ -341,6 +341,21 @@ int ns_filter_accept(const struct spec_seccomp *s, struct err *e)
 	return rc < 0 ? rc : accept_listener(s, e);
 }
 
+/* The kernel takes WAIT_KILLABLE_RECV only with a listener, and TSYNC beside one only when what it
+ * returns can't be mistaken for the listener. */
+static void flags_of(const struct spec_seccomp *s, struct ns_filter *out)
+{
+	for (size_t i = 0; i < s->flags.n; i++)
+		out->flags |= find(flags, COUNT(flags), s->flags.items[i])->value;
+	out->notify = notifies(s);
+	if (!out->notify)
+		out->flags &= ~(unsigned)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	else if (out->flags & SECCOMP_FILTER_FLAG_TSYNC)
+		out->flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+	if (out->notify)
+		out->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+}
+
 int ns_filter_compile(struct arena *a, const struct spec_seccomp *s, const char *cache_dir,
 		      struct ns_filter *ret_filter, struct err *e)
 {
@@ -353,14 +368,7 @@ int ns_filter_compile(struct arena *a, const struct spec_seccomp *s, const char 
 	if (s->bpf_data)
 		return ns_filter_raw(a, s->bpf_data, ret_filter, e);
 	(void)action_value(s->default_action, &s->default_errno_ret, &dflt, "", e);
-	for (size_t i = 0; i < s->flags.n; i++)
-		out.flags |= find(flags, COUNT(flags), s->flags.items[i])->value;
-	out.notify = notifies(s);
-	/* The kernel takes the one flag only with the other, and TSYNC beside neither. */
-	if (out.notify)
-		out.flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
-	else
-		out.flags &= ~(unsigned)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+	flags_of(s, &out);
 	if (ns_filter_cached(a, s, cache_dir, &out)) {
 		*ret_filter = out;
 		return 0;

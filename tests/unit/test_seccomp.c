@@ -292,8 +292,9 @@ static void flags(void **state)
 	s.flags = (struct spec_strings)LIST("SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG",
 					    "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
 					    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
-	assert_int_equal(compile(&a, &s, NULL).flags,
-			 SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+	assert_int_equal(compile(&a, &s, NULL).flags, SECCOMP_FILTER_FLAG_TSYNC |
+							      SECCOMP_FILTER_FLAG_LOG |
+							      SECCOMP_FILTER_FLAG_SPEC_ALLOW);
 }
 
 static void loaded_by_a_child(void **state)
