@@ -128,6 +128,9 @@ int cg_subs(struct arena *a, const struct cg_group *g, const char *const *words,
 int cg_attach(struct cg_group *g, pid_t pid, const char *const *subs, struct err *e);
 /* Applies resources to an existing group (update). Unset fields are left alone. */
 int cg_update(struct cg_group *g, const struct spec_resources *r, struct err *e);
+/* False when the kernel took a limit of kernel memory (v1, bytes) and set none: kernels from 5.16
+ * on account it with all other memory alone. */
+bool cg_kernel_memory_holds(struct cg_group *g, int64_t limit);
 /* Stops or thaws every process and waits until the kernel says so (cgroup.events by inotify on
  * v2; freezer.state on v1), at most timeout_ms. -EOPNOTSUPP where there is no freezer. */
 int cg_freeze(struct cg_group *g, bool freeze, int timeout_ms, struct err *e);

@@ -236,6 +236,21 @@ static int update_resctrl(struct rt_container *c, const struct spec_intel_rdt *r
 	return cg_resctrl_update(&r, rdt, e);
 }
 
+/* The specification calls these limits not recommended, and the peers go on without them: no reason
+ * to fail, but not silence either. */
+void be_shared_warn_kernel_memory(const struct rt_container *c, const struct spec_resources *r)
+{
+	const struct opt_i64 *limit = &r->memory.kernel;
+	struct err e;
+
+	if (!limit->set || limit->v <= 0 || !c->group || !c->env->warn ||
+	    cg_kernel_memory_holds(c->group, limit->v))
+		return;
+	err_set(&e, ERR_UNSUPPORTED, ENOTSUP, "/linux/resources/memory/kernel",
+		"ignored: this kernel has no limits of kernel memory alone");
+	c->env->warn(c->env->warn_arg, &e);
+}
+
 static int update(struct rt_container *c, const struct spec_resources *r,
 		  const struct spec_intel_rdt *rdt, struct err *e)
 {
@@ -243,7 +258,11 @@ static int update(struct rt_container *c, const struct spec_resources *r,
 
 	if (rc >= 0)
 		rc = rt_load_group(c, e);
-	return rc < 0 ? rc : cg_update(c->group, r, e);
+	if (rc >= 0)
+		rc = cg_update(c->group, r, e);
+	if (rc >= 0)
+		be_shared_warn_kernel_memory(c, r);
+	return rc;
 }
 
 static int pids(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct err *e)

@@ -17,6 +17,8 @@ struct cg_resctrl;
 int be_shared_resctrl(struct rt_container *c, struct cg_resctrl *ret, struct err *e);
 /* Puts a process into the class of service that stands; without intelRdt it does nothing. */
 int be_shared_join_resctrl(struct rt_container *c, pid_t pid, struct err *e);
+/* Warns of a limit of kernel memory that the group was given and doesn't have. */
+void be_shared_warn_kernel_memory(const struct rt_container *c, const struct spec_resources *r);
 /* Where compiled filters are kept, or NULL. */
 const char *be_shared_cache(struct rt_container *c);
 /* Connected when asked for: *ret_fd is -1 otherwise. */

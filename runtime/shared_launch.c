@@ -360,6 +360,8 @@ int be_shared_create(struct rt_container *c, const struct rt_create *how, struct
 		rc = ns_prepare(&l.ns, e);
 	if (rc >= 0)
 		rc = launch(&l, e);
+	if (rc >= 0)
+		be_shared_warn_kernel_memory(c, &c->spec->linux_.resources);
 	ns_release(&l.ns);
 	fd_cleanup(&l.ns.start_fd);
 	fd_cleanup(&l.ns.console_fd);
