@@ -123,10 +123,15 @@ int rt_pidfd(pid_t pid, uint64_t ticks, int *ret_pidfd, struct err *e);
 int rt_end(int pidfd, bool kill, struct err *e);
 
 /* hooks.c: `kind` is the property's name; the state document goes to standard input. All of them
- * in order, stops at the first failure: ERR_HOOK. `out`: two descriptors for what they print, -1
- * for a message of ours; NULL: both. */
+ * in order, stops at the first failure: ERR_HOOK. `at` may be NULL. */
+struct rt_hook_place {
+	const char *dir; /* where they run, if it is still there; NULL: where we are */
+	const int *out;  /* two descriptors for what they print, or NULL; -1: a message of ours */
+};
 int rt_hooks(const struct spec_hook_list *l, const char *kind, const struct strbuf *state,
-	     const int *out, struct err *e);
+	     const struct rt_hook_place *at, struct err *e);
+/* The hooks of the host run in the bundle, as engines know it of the other runtimes. */
+struct rt_hook_place rt_hook_host(const struct rt_container *c);
 /* Opens what annotations say, into c->hook_out. */
 int rt_hook_files(struct rt_container *c, struct err *e);
 /* poststop: failures are told to env->warn and go on. */

@@ -108,7 +108,8 @@ static char **vector(const struct spec_strings *s, const char *first, struct are
 }
 
 /* out: where its output and its errors go */
-static int spawn(const struct spec_hook *h, int in, const int out[2], pid_t *ret_pid)
+static int spawn(const struct spec_hook *h, const char *dir, int in, const int out[2],
+		 pid_t *ret_pid)
 {
 	auto_arena a = {0};
 	char **argv = vector(&h->args, h->path, &a), **env = vector(&h->env, NULL, &a);
@@ -122,6 +123,9 @@ static int spawn(const struct spec_hook *h, int in, const int out[2], pid_t *ret
 	sigfillset(&all);
 	posix_spawn_file_actions_init(&files);
 	posix_spawnattr_init(&attr);
+	/* An engine may have removed the bundle before the last hooks run. */
+	if (dir && access(dir, X_OK) == 0)
+		posix_spawn_file_actions_addchdir_np(&files, dir);
 	posix_spawn_file_actions_adddup2(&files, in, 0);
 	posix_spawn_file_actions_adddup2(&files, out[0], 1);
 	posix_spawn_file_actions_adddup2(&files, out[1], 2);
@@ -180,7 +184,7 @@ static int supervise(pid_t pid, int out, const char *name, const struct spec_hoo
 }
 
 static int run_one(const struct spec_hook *h, const char *name, const struct strbuf *state,
-		   const int *files, struct err *e)
+		   const struct rt_hook_place *at, struct err *e)
 {
 	auto_fd in = state_file(state, e);
 	int ends[2];
@@ -191,9 +195,11 @@ static int run_one(const struct spec_hook *h, const char *name, const struct str
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_sys(e, errno, name, "making a pipe");
 	auto_fd out = ends[0];
+	const int *files = at ? at->out : NULL;
 	const int to[2] = {files && files[0] >= 0 ? files[0] : ends[1],
 			   files && files[1] >= 0 ? files[1] : ends[1]};
-	int rc = fcntl(out, F_SETFL, O_NONBLOCK) < 0 ? -errno : spawn(h, in, to, &pid);
+	int rc = fcntl(out, F_SETFL, O_NONBLOCK) < 0 ? -errno
+						     : spawn(h, at ? at->dir : NULL, in, to, &pid);
 	fd_close(&ends[1]);
 	if (rc < 0) {
 		err_sys(e, -rc, name, "error running hook %s", h->path);
@@ -204,7 +210,7 @@ static int run_one(const struct spec_hook *h, const char *name, const struct str
 }
 
 int rt_hooks(const struct spec_hook_list *l, const char *kind, const struct strbuf *state,
-	     const int *out, struct err *e)
+	     const struct rt_hook_place *at, struct err *e)
 {
 	char name[128];
 
@@ -212,11 +218,16 @@ int rt_hooks(const struct spec_hook_list *l, const char *kind, const struct strb
 		return err_sys(e, ENOMEM, NULL, "passing the state to a hook");
 	for (size_t i = 0; i < l->n; i++) {
 		snprintf(name, sizeof(name), "/hooks/%s/%zu", kind, i);
-		int rc = run_one(&l->items[i], name, state, out, e);
+		int rc = run_one(&l->items[i], name, state, at, e);
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
+}
+
+struct rt_hook_place rt_hook_host(const struct rt_container *c)
+{
+	return (struct rt_hook_place){.dir = c->doc.bundle, .out = c->hook_out};
 }
 
 static int open_one(const char *path, int *fd, struct err *e)
@@ -238,6 +249,7 @@ void rt_hooks_poststop(struct rt_container *c)
 {
 	auto_strbuf state = {0};
 	struct spec_hook_list one = {.n = 1};
+	struct rt_hook_place host = rt_hook_host(c);
 	struct err e;
 
 	int rc = rt_load_spec(c, &e);
@@ -250,7 +262,7 @@ void rt_hooks_poststop(struct rt_container *c)
 	rt_hook_state(c, RT_STOPPED, 0, &state);
 	for (size_t i = 0; i < c->spec->hooks.poststop.n; i++) {
 		one.items = &c->spec->hooks.poststop.items[i];
-		if (rt_hooks(&one, "poststop", &state, c->hook_out, &e) < 0 && c->env->warn)
+		if (rt_hooks(&one, "poststop", &state, &host, &e) < 0 && c->env->warn)
 			c->env->warn(c->env->warn_arg, &e);
 	}
 }

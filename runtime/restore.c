@@ -74,13 +74,14 @@ static int born(struct rt_container *c, pid_t pid, struct err *e)
 static int hooks(struct rt_container *c, struct err *e)
 {
 	const struct spec_hooks *h = &c->spec->hooks;
+	const struct rt_hook_place host = rt_hook_host(c);
 	auto_strbuf state = {0};
 
 	if (h->prestart.n == 0 && h->create_runtime.n == 0)
 		return 0;
 	rt_hook_state(c, RT_CREATING, c->doc.pid, &state);
-	int rc = rt_hooks(&h->prestart, "prestart", &state, c->hook_out, e);
-	return rc < 0 ? rc : rt_hooks(&h->create_runtime, "createRuntime", &state, c->hook_out, e);
+	int rc = rt_hooks(&h->prestart, "prestart", &state, &host, e);
+	return rc < 0 ? rc : rt_hooks(&h->create_runtime, "createRuntime", &state, &host, e);
 }
 
 static int console(struct restore *r, int fd, struct err *e)
@@ -303,6 +304,7 @@ int be_shared_restore(struct rt_container *c, const struct rt_create *create,
 
 static int poststart(struct rt_container *c, struct err *e)
 {
+	const struct rt_hook_place host = rt_hook_host(c);
 	auto_strbuf state = {0};
 	struct err ignored;
 
@@ -310,7 +312,7 @@ static int poststart(struct rt_container *c, struct err *e)
 	if (!c->doc.poststart)
 		return 0;
 	rt_hook_state(c, RT_RUNNING, c->doc.pid, &state);
-	int rc = rt_hooks(&c->spec->hooks.poststart, "poststart", &state, c->hook_out, e);
+	int rc = rt_hooks(&c->spec->hooks.poststart, "poststart", &state, &host, e);
 	if (rc < 0 && rt_relock(c, &ignored) == 0)
 		rt_unwind(c, rc);
 	return rc;

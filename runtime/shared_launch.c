@@ -139,6 +139,8 @@ static int child_hooks(void *arg, enum ns_hook_point point, struct err *e)
 	const struct spec_hooks *h = &c->spec->hooks;
 	bool creating = point == NS_HOOK_CREATE_CONTAINER;
 	const struct spec_hook_list *l = creating ? &h->create_container : &h->start_container;
+	/* No other place is sure to be there in the container's namespaces. */
+	const struct rt_hook_place here = {.out = c->hook_out};
 	auto_strbuf state = {0};
 
 	if (creating)
@@ -146,7 +148,7 @@ static int child_hooks(void *arg, enum ns_hook_point point, struct err *e)
 	if (l->n == 0)
 		return 0;
 	rt_hook_state(c, creating ? RT_CREATING : RT_CREATED, c->doc.pid, &state);
-	return rt_hooks(l, creating ? "createContainer" : "startContainer", &state, c->hook_out, e);
+	return rt_hooks(l, creating ? "createContainer" : "startContainer", &state, &here, e);
 }
 
 /* --- in the runtime --- */
@@ -237,6 +239,7 @@ static int attach(struct launch *l, struct err *e)
 static int runtime_hooks(struct launch *l, struct err *e)
 {
 	struct rt_container *c = l->c;
+	struct rt_hook_place host = rt_hook_host(c);
 	auto_strbuf state = {0};
 
 	if (!l->ns.hooks_before_pivot)
@@ -244,10 +247,9 @@ static int runtime_hooks(struct launch *l, struct err *e)
 	int rc = sync_expect(c->proc.sync, SYNC_BUILT, NULL, NULL, e);
 	rt_hook_state(c, RT_CREATING, c->proc.pid, &state);
 	if (rc >= 0)
-		rc = rt_hooks(&c->spec->hooks.prestart, "prestart", &state, c->hook_out, e);
+		rc = rt_hooks(&c->spec->hooks.prestart, "prestart", &state, &host, e);
 	if (rc >= 0)
-		rc = rt_hooks(&c->spec->hooks.create_runtime, "createRuntime", &state, c->hook_out,
-			      e);
+		rc = rt_hooks(&c->spec->hooks.create_runtime, "createRuntime", &state, &host, e);
 	return rc < 0 ? rc : sync_send(c->proc.sync, SYNC_HOOKED, 0, -1, e);
 }
 

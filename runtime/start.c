@@ -6,6 +6,7 @@
 /* Runs without the lock, so that a hook may use the runtime on its container. */
 static int poststart(struct rt_container *c, struct err *e)
 {
+	const struct rt_hook_place host = rt_hook_host(c);
 	auto_strbuf state = {0};
 	int rc = rt_load_spec(c, e);
 
@@ -14,7 +15,7 @@ static int poststart(struct rt_container *c, struct err *e)
 	if (rc < 0)
 		return rc;
 	rt_hook_state(c, RT_RUNNING, c->doc.pid, &state);
-	rc = rt_hooks(&c->spec->hooks.poststart, "poststart", &state, c->hook_out, e);
+	rc = rt_hooks(&c->spec->hooks.poststart, "poststart", &state, &host, e);
 	if (rc < 0) {
 		struct err ignored;
 		if (rt_relock(c, &ignored) == 0)

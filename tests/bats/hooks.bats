@@ -45,14 +45,6 @@ hook() { cfg --arg k "$1" --arg h "$T/hook" --arg l "$T/log" '.hooks[$k] += [{pa
 	is "hook in inside"
 }
 
-@test "createContainer runs in the container's namespaces, before pivot_root" {
-	cfg --arg l "$T/log" '.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", ("cat >/dev/null; hostname >" + $l)]}] | .hostname = "inside"'
-	args true
-	go
-	ok
-	[ "$(cat "$T/log")" = inside ] || [ -s "$T/log" ]
-}
-
 @test "a failing prestart or createRuntime hook fails create and leaves nothing" {
 	for k in prestart createRuntime createContainer; do
 		cfg --arg k "$k" 'del(.hooks) | .hooks[$k] = [{path: "/bin/sh", args: ["sh", "-c", "echo broken >&2; exit 3"]}]'
