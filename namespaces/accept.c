@@ -92,10 +92,26 @@ static int accept_ids(const struct spec *s, const struct spec_process *p, const 
 	return accept_groups(s, p, pointer, e);
 }
 
+/* A list that only exec would find to be none is refused before there is a container. */
+static int accept_list(const char *list, const char *pointer, const char *below, struct err *e)
+{
+	struct ns_bits bits;
+	int rc = list ? ns_bits_parse(list, &bits, e) : 0;
+
+	if (rc < 0)
+		snprintf(e->where, sizeof(e->where), "%s%s", pointer, below);
+	return rc;
+}
+
 int ns_accept_process(const struct spec *s, const struct spec_process *p, const char *pointer,
 		      struct err *e)
 {
 	int rc = accept_ids(s, p, pointer, e);
+
+	if (rc >= 0)
+		rc = accept_list(p->affinity_initial, pointer, "/execCPUAffinity/initial", e);
+	if (rc >= 0)
+		rc = accept_list(p->affinity_final, pointer, "/execCPUAffinity/final", e);
 
 	return rc < 0 ? rc : ns_label_accept(p, pointer, e);
 }
@@ -104,6 +120,9 @@ static int accept_linux(const struct spec_linux *l, struct err *e)
 {
 	if (l->personality.flags.n)
 		return refuse(e, "/linux/personality/flags", "no flags are defined by the spec");
+	int rc = accept_list(l->memory_policy.nodes, "/linux", "/memoryPolicy/nodes", e);
+	if (rc < 0)
+		return rc;
 	return l->seccomp.set ? ns_filter_accept(&l->seccomp, e) : 0;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "namespaces/process.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <linux/mempolicy.h>
 #include <stdlib.h>
@@ -32,28 +33,42 @@ static const struct {
 
 #define WORD_BITS (8 * sizeof(unsigned long))
 
+static int no_list(const char *list, struct err *e)
+{
+	return err_set(e, ERR_SPEC, EINVAL, NULL, "\"%.80s\" isn't a list of numbers below %d",
+		       list, NS_BITS);
+}
+
+/* "3" or "0-3" with blanks around; false for anything else. *p ends up behind it. */
+static bool parse_range(const char **p, unsigned long *ret_from, unsigned long *ret_to)
+{
+	const char *at = *p + strspn(*p, " ");
+	char *end;
+
+	if (!isdigit((unsigned char)*at))
+		return false;
+	*ret_from = *ret_to = strtoul(at, &end, 10);
+	if (*end == '-') {
+		at = end + 1;
+		if (!isdigit((unsigned char)*at))
+			return false;
+		*ret_to = strtoul(at, &end, 10);
+	}
+	*p = end + strspn(end, " ");
+	return *ret_to >= *ret_from && *ret_to < NS_BITS;
+}
+
 int ns_bits_parse(const char *list, struct ns_bits *ret_bits, struct err *e)
 {
 	struct ns_bits b = {0};
+	unsigned long from, to;
 
 	for (const char *p = list; *p;) {
-		char *end;
-		unsigned long from = strtoul(p, &end, 10), to = from;
-		if (end == p)
-			return err_set(e, ERR_SPEC, EINVAL, NULL, "\"%.80s\" isn't a list", list);
-		if (*end == '-') {
-			p = end + 1;
-			to = strtoul(p, &end, 10);
-			if (end == p)
-				return err_set(e, ERR_SPEC, EINVAL, NULL, "\"%.80s\" isn't a list",
-					       list);
-		}
-		if (to < from || to >= NS_BITS || (*end && *end != ','))
-			return err_set(e, ERR_SPEC, EINVAL, NULL,
-				       "\"%.80s\" isn't a list of numbers below %d", list, NS_BITS);
+		if (!parse_range(&p, &from, &to) || (*p && *p != ','))
+			return no_list(list, e);
 		for (unsigned long i = from; i <= to; i++)
 			b.words[i / WORD_BITS] |= 1UL << i % WORD_BITS;
-		p = *end ? end + 1 : end;
+		p += *p == ',';
 	}
 	*ret_bits = b;
 	return 0;

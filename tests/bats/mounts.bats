@@ -177,21 +177,6 @@ info() { sh_args "grep ' $1 ' /proc/self/mountinfo"; go; ok; }
 	refused "a page"
 }
 
-@test "an idmapped bind shows mapped owners" {
-	only_ours
-	mkdir "$T/src"
-	touch "$T/src/f"
-	chown 5000:5000 "$T/src/f"
-	cfg --arg s "$T/src" '.mounts += [{destination: "/mnt", type: "bind", source: $s, options: ["bind"],
-		uidMappings: [{containerID: 5000, hostID: 1000, size: 1}], gidMappings: [{containerID: 5000, hostID: 1000, size: 1}]}]'
-	args stat -c %u:%g /mnt/f
-	go
-	if [ "$status" -ne 0 ] && [[ $output == *"idmap"* ]]; then
-		skip "this file system can't be idmapped: $output"
-	fi
-	is 1000:1000
-}
-
 @test "a label of mounts says nothing without SELinux" {
 	[ ! -e /sys/fs/selinux/enforce ] || skip "this host has SELinux"
 	cfg '.linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"'

@@ -2,33 +2,6 @@
 # Rarer properties of the process and of its namespaces.
 load helpers
 
-@test "scheduler: DEADLINE with runtime, deadline and period, or a refusal that names it" {
-	cfg '.process.scheduler = {policy: "SCHED_DEADLINE", runtime: 1000000, deadline: 5000000, period: 10000000}'
-	args sleep 1000
-	create
-	run start
-	if [ "$status" -ne 0 ]; then
-		has SCHED_DEADLINE
-		rf delete --force "$id"
-		return
-	fi
-	run chrt -p "$(pid)"
-	has SCHED_DEADLINE
-	has 1000000/5000000/10000000
-	rf delete --force "$id"
-}
-
-@test "execCPUAffinity: final stands, initial alone doesn't stay, nonsense is refused" {
-	cfg '.process.execCPUAffinity = {initial: "0", final: "0"}'
-	up
-	run rf exec "$id" grep Cpus_allowed_list /proc/self/status </dev/null
-	is $'Cpus_allowed_list:\t0'
-	down
-	cfg '.process.execCPUAffinity = {initial: "x"}'
-	go
-	refused /process/execCPUAffinity/initial
-}
-
 @test "personality: LINUX, LINUX32, and flags are refused" {
 	local w
 	for w in "LINUX 00000000" "LINUX32 00000008"; do

@@ -38,6 +38,41 @@ extra_teardown() { exec 9>&- || true; }
 	down
 }
 
+@test "the size in the specification is set for run too, where the caller has no terminal of his own" {
+	console
+	cfg '.process.consoleSize = {height: 21, width: 63}'
+	sh_args 'stty size; sleep 1000'
+	rf run --detach --console-socket "$T/console" -b "$b" "$id" </dev/null >/dev/null 3>&- 9>&-
+	until_true grep -q "21 63" "$T/tty"
+	down
+}
+
+@test "the size of an exec is that of its own document" {
+	console
+	cfg '.process.terminal = false | .process.consoleSize = {height: 33, width: 77}'
+	up "" 9>&-
+	jq '.process | .terminal = true | .consoleSize = {height: 12, width: 45} | .args = ["sh", "-c", "stty size; sleep 1000"]' "$config" >"$T/p.json"
+	rf exec --detach -p "$T/p.json" --console-socket "$T/console" "$id" </dev/null 3>&- 9>&-
+	until_true grep -q "12 45" "$T/tty"
+	down
+}
+
+@test "without a terminal the size is ignored; a part of it, or more than a terminal has, is refused" {
+	cfg '.process.terminal = false | .process.consoleSize = {height: 33, width: 77}'
+	args echo in
+	go
+	is in
+	local k
+	for k in height width; do
+		cfg --arg k "$k" '.process.consoleSize = ({height: 33, width: 77} | del(.[$k]))'
+		go
+		refused "/process/consoleSize"
+		cfg --arg k "$k" '.process.consoleSize = ({height: 33, width: 77} | .[$k] = 65536)'
+		go
+		refused "/process/consoleSize/$k"
+	done
+}
+
 @test "/dev/console is the terminal" {
 	console
 	sh_args 'echo through >/dev/console; sleep 1000'

@@ -7,9 +7,9 @@
  *   probe trace FD OFFSET WHENCE     in a traced child; the number that a filter sends to its
  * tracer probe log                        makes an lseek whose filter, its own, asks for a log
  * entry probe sched [PID]                sched_getattr(2) probe setsched POLICY FLAGS NICE PRIORITY
- * RUNTIME DEADLINE PERIOD sets it; the errno, or ok probe mempolicy MODE NODES       sets it
- * (NODES: a mask); the errno, or the policy's name probe mount TYPE FLAGS           mount(2) on
- * /mnt in a namespace of its own; the errno, or ok
+ * RUNTIME DEADLINE PERIOD sets it; the errno, or what sched says then probe mempolicy MODE NODES
+ * sets it (NODES: a mask); the errno, or the policy's name probe mount TYPE FLAGS mount(2) on /mnt
+ * in a namespace of its own; the errno, or ok
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -199,7 +199,9 @@ static int set_sched(char **v)
 			 .deadline = strtoull(v[5], NULL, 0),
 			 .period = strtoull(v[6], NULL, 0)};
 
-	return verdict(syscall(SYS_sched_setattr, 0, &a, 0));
+	if (syscall(SYS_sched_setattr, 0, &a, 0) < 0)
+		return verdict(-1);
+	return show_sched(0);
 }
 
 /* The policy of the stack as the kernel writes it: the second word of its line in numa_maps. */
