@@ -101,7 +101,8 @@ int ns_mount_shared(const struct spec *s, const char *type, const struct ns_moun
 int ns_fs_mount(const char *type, const char *source, const struct ns_mount_opts *o, struct err *e);
 
 /* mount_page.c */
-bool ns_long_words(const struct ns_mount_opts *o);
+/* True for words that fsconfig(2) doesn't take. */
+bool ns_needs_page(const struct ns_mount_opts *o);
 /* The same by mount(2), whose options fill a page; `stage` is a directory to stand on meanwhile.
  * The caller's mount namespace is its own, and no mount of it is shared. */
 int ns_page_mount(const char *stage, const char *type, const char *source,

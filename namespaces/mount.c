@@ -220,7 +220,7 @@ static int mount_fs(struct ns_child_ctx *c, const struct mount_step *ms, struct 
 	if (o.label && !ns_label_selinux())
 		o.label = NULL;
 	o.label_type = c->spec->mount_context;
-	int tree = ns_long_words(&o)
+	int tree = ns_needs_page(&o)
 			   ? ns_page_mount(c->launch->bundle, ms->m->type, ms->m->source, &o, e)
 			   : ns_fs_mount(ms->m->type, ms->m->source, &o, e);
 
