@@ -59,6 +59,23 @@ load helpers
 	has $'\t0'
 }
 
+@test "cpus and mems reach their files, others than the parent's; those that aren't there are refused" {
+	need_controller cpuset
+	[ "$(nproc)" -ge 2 ] || skip "one CPU alone"
+	cfg '.linux.resources.cpu = {cpus: "1", mems: "0"}'
+	up
+	[ "$(cg_file cpuset cpuset.cpus cpuset.cpus)" = 1 ]
+	[ "$(cg_file cpuset cpuset.mems cpuset.mems)" = 0 ]
+	grep -q $'^Cpus_allowed_list:\t1$' "/proc/$(pid)/status"
+	down
+	cfg '.linux.resources.cpu = {mems: "900"}'
+	go
+	refused /linux/resources/cpu/mems
+	cfg '.linux.resources.cpu = {cpus: "x"}'
+	go
+	refused /linux/resources/cpu/cpus
+}
+
 @test "update by flags" {
 	need_controller memory
 	need_controller pids

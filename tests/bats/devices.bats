@@ -66,3 +66,27 @@ load helpers
 	go
 	is fifo
 }
+
+@test "each type of node, with its numbers, mode and owner" {
+	for k in bounding effective permitted; do cfg --arg k $k '.process.capabilities[$k] += ["CAP_MKNOD"]'; done
+	cfg '.linux.devices = [{path: "/dev/c", type: "c", major: 10, minor: 229, fileMode: 416, uid: 7, gid: 8},
+		{path: "/dev/u", type: "u", major: 10, minor: 200, fileMode: 384, uid: 0, gid: 9},
+		{path: "/dev/b", type: "b", major: 7, minor: 300, fileMode: 432, uid: 5, gid: 0},
+		{path: "/dev/deep/down/p", type: "p", fileMode: 402, uid: 3, gid: 4}]'
+	args stat -c '%n %F %a %u:%g %t:%T' /dev/c /dev/u /dev/b /dev/deep/down/p
+	go
+	is $'/dev/c character special file 640 7:8 a:e5\n/dev/u character special file 600 0:9 a:c8\n/dev/b block special file 660 5:0 7:12c\n/dev/deep/down/p fifo 622 3:4 0:0'
+}
+
+@test "without a mode and owner a node is root's; without numbers, or with a type that is none, it is refused" {
+	cfg '.linux.devices = [{path: "/dev/c", type: "c", major: 1, minor: 3}]'
+	args stat -c '%u:%g' /dev/c
+	go
+	is 0:0
+	local f
+	for f in 'del(.major)' 'del(.minor)' '.type = "x"' 'del(.type)' 'del(.path)' '.path = "dev/c"' '.fileMode = 65536'; do
+		cfg "(.linux.devices = [{path: \"/dev/c\", type: \"c\", major: 1, minor: 3}]) | .linux.devices[0] |= ($f)"
+		go
+		refused /linux/devices/0
+	done
+}

@@ -204,6 +204,16 @@ gone_state() { [ ! -e "$T/state/$id" ]; }
 	done
 }
 
+@test "startContainer: args and env are exactly the hook's, path is absolute" {
+	cfg '.hooks.startContainer = [{path: "/bin/sh", env: ["ONLY=one"], args: ["sh", "-c", "tr \"\\\\0\" \"|\" </proc/self/environ >/dev/shm/hook; echo \"$0 $1\" >>/dev/shm/hook", "zero", "first word"]}]
+		| .process.args = ["cat", "/dev/shm/hook"]'
+	go
+	is "ONLY=one|zero first word"
+	cfg '.hooks.startContainer[0].path = "bin/sh"'
+	go
+	refused /hooks/startContainer/0/path
+}
+
 # where KIND: a hook that notes its namespaces, names, network, mounts and place; `said KIND KEY` reads it.
 where() {
 	cfg --arg k "$1" --arg l "$T/where.$1" '.hooks[$k] = [{path: "/bin/sh", env: ["PATH=/usr/bin:/bin", "LOG=" + $l], args: ["sh", "-c",

@@ -85,6 +85,49 @@ v1_or_v2() {
 	has no-writes
 }
 
+@test "devices: type, major and minor of a rule each make a difference; later rules win" {
+	cgroup_v2 || need_controller devices
+	[ -e /dev/fuse ] || skip "no fuse here"
+	local rules wanted
+	# A node that opens for whoever asks. That it may be made isn't the rules' doing: anybody's may.
+	cfg '.linux.devices = [{path: "/dev/k", type: "c", major: 10, minor: 229, fileMode: 438}]'
+	sh_args '(: </dev/k) 2>/dev/null && echo opens || echo not'
+	while read -r wanted rules; do
+		cfg --argjson r "$rules" '.linux.resources.devices = [{allow: false, access: "rwm"}] + $r'
+		go
+		is "$wanted" || { echo "$rules"; return 1; }
+	done <<-END
+		not []
+		opens [{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "r"}]
+		not [{"allow": true, "type": "b", "major": 10, "minor": 229, "access": "r"}]
+		not [{"allow": true, "type": "c", "major": 11, "minor": 229, "access": "r"}]
+		not [{"allow": true, "type": "c", "major": 10, "minor": 228, "access": "r"}]
+		opens [{"allow": true, "type": "c", "major": 10, "access": "r"}]
+		opens [{"allow": true, "type": "c", "minor": 229, "access": "r"}]
+		opens [{"allow": true, "type": "a", "access": "rwm"}]
+		not [{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}, {"allow": false, "type": "c", "major": 10, "minor": 229, "access": "rw"}]
+		opens [{"allow": false, "type": "c", "major": 10, "minor": 229, "access": "rw"}, {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "rw"}]
+	END
+}
+
+@test "devices: read, write and both" {
+	cgroup_v2 || need_controller devices
+	local access wanted
+	[ -e /dev/fuse ] || skip "no fuse here"
+	cfg '.linux.devices = [{path: "/dev/k", type: "c", major: 10, minor: 229, fileMode: 438}]'
+	sh_args '(: </dev/k) 2>/dev/null && printf r; (: >/dev/k) 2>/dev/null && printf w; (: <>/dev/k) 2>/dev/null && printf b; true'
+	while read -r access wanted; do
+		cfg --arg a "$access" '.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 10, minor: 229, access: $a}]'
+		go
+		is "$wanted"
+	done <<-END
+		m
+		r r
+		w w
+		rw rwb
+		rwm rwb
+	END
+}
 @test "update changes limits of a running container" {
 	need_controller memory
 	need_controller pids

@@ -199,3 +199,16 @@ info() { sh_args "grep ' $1 ' /proc/self/mountinfo"; go; ok; }
 	go
 	is 1
 }
+
+@test "a relative source counts from the bundle; a mount without a destination is refused" {
+	mkdir "$b/given"
+	echo bundle >"$b/given/f"
+	mount_add /mnt bind given bind
+	args cat /mnt/f
+	cd /
+	go
+	is bundle
+	cfg 'del(.mounts[-1].destination)'
+	go
+	refused destination
+}

@@ -126,3 +126,22 @@ ns_list() { for n in mnt pid uts ipc net cgroup user; do readlink "/proc/$1/ns/$
 	go
 	refused 'new user namespace'
 }
+
+@test "cgroup and time namespaces are new when asked for, and joined by path" {
+	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
+	local p n
+	cfg '.linux.namespaces |= (map(select(.type != "cgroup")) + [{type: "cgroup"}, {type: "time"}]) | .linux.timeOffsets = {monotonic: {secs: 77}}'
+	up
+	p=$(pid)
+	for n in cgroup time; do [ "$(readlink "/proc/$p/ns/$n")" != "$(readlink /proc/self/ns/$n)" ]; done
+	cp -r "$b" "$T/b2"
+	jq --arg p "/proc/$p/ns" 'del(.linux.timeOffsets) | .linux.namespaces |= map(if .type == "cgroup" or .type == "time" then .path = $p + "/" + .type else . end)' \
+		"$config" >"$T/b2/config.json"
+	rf create -b "$T/b2" "$id-2" </dev/null >/dev/null 3>&-
+	for n in cgroup time; do
+		[ "$(readlink "/proc/$(pid "$id-2")/ns/$n")" = "$(readlink "/proc/$p/ns/$n")" ] || { echo "$n"; return 1; }
+	done
+	[ "$(readlink "/proc/$(pid "$id-2")/ns/uts")" != "$(readlink "/proc/$p/ns/uts")" ]
+	rf delete --force "$id-2"
+	down
+}

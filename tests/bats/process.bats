@@ -2,6 +2,48 @@
 # what /process asks of the first process, value by value.
 load helpers
 
+@test "args reach the program one by one, as they are; the first is looked up in PATH" {
+	printf '#!/bin/sh\necho "$0"; for a; do echo "[$a]"; done\n' >"$b/rootfs/bin/said"
+	chmod +x "$b/rootfs/bin/said"
+	args said "two words" "" '$HOME' 'qu"o\te' $'a\nline' ünïcode
+	go
+	is $'/bin/said\n[two words]\n[]\n[$HOME]\n[qu"o\\te]\n[a\nline]\n[ünïcode]'
+	# Not in the PATH of its own environment: not found.
+	cfg '.process.env = ["PATH=/none"]'
+	go
+	[ "$status" -ne 0 ]
+	has said
+	args /bin/said absolute
+	go
+	has "[absolute]"
+	cfg '.process.args = []'
+	go
+	refused /process/args
+	cfg 'del(.process.args)'
+	go
+	refused /process/args
+}
+
+@test "env is the whole environment, in its order; what has no name is refused" {
+	cfg '.process.env = ["PATH=/bin", "B=2", "A=1 with = and spaces", "EMPTY=", "HOME=/mnt"]'
+	args cat /proc/self/environ
+	go
+	[ "$(rf run -b "$b" "$id" </dev/null | tr '\0' '|')" = "PATH=/bin|B=2|A=1 with = and spaces|EMPTY=|HOME=/mnt|" ]
+	cfg '.process.env += ["nothing"]'
+	go
+	refused /process/env/5
+}
+
+@test "cwd is where the program begins; a relative one is refused" {
+	cfg '.process.cwd = "/tmp"'
+	args readlink /proc/self/cwd
+	go
+	is /tmp
+	cfg '.process.cwd = "tmp"'
+	go
+	refused /process/cwd
+}
+
 @test "ioPriority: each class" {
 	while IFS='|' read -r class priority words; do
 		cfg --arg c "$class" --argjson p "$priority" '.process.ioPriority = {class: $c, priority: $p}'
@@ -70,4 +112,16 @@ load helpers
 	for o in noatime nosymfollow nosuid nodev noexec "ro,"; do
 		has "$o"
 	done
+}
+
+@test "without a process object, or without a linux object, there is no container" {
+	cp "$config" "$T/all.json"
+	cfg 'del(.process)'
+	go
+	refused /process
+	cp "$T/all.json" "$config"
+	# The namespaces stand in it.
+	cfg 'del(.linux)'
+	go
+	refused /linux/namespaces
 }

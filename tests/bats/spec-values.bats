@@ -24,3 +24,26 @@ load helpers
 	is $'monotonic 2000 7\nboottime 1000000 5'
 	down
 }
+
+@test "timeOffsets: negative ones, and refusals by their place" {
+	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
+	local where o
+	cfg '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {monotonic: {secs: -3}}'
+	up
+	run awk '{ print $1, $2, $3 }' "/proc/$(pid)/timens_offsets"
+	is $'monotonic -3 0\nboottime 0 0'
+	down
+	args true
+	while IFS='|' read -r where o; do
+		cfg --argjson o "$o" '.linux.timeOffsets = $o'
+		go
+		refused "/linux/timeOffsets$where"
+	done <<-END
+		/realtime|{"realtime": {"secs": 1}}
+		/monotonic/nanosecs|{"monotonic": {"nanosecs": 1000000000}}
+		/boottime/secs|{"boottime": {"secs": "1"}}
+	END
+	cfg '.linux.timeOffsets = {boottime: {secs: 1}} | .linux.namespaces |= map(select(.type != "time"))'
+	go
+	refused /linux/timeOffsets
+}

@@ -92,3 +92,23 @@ extra_setup() {
 	grep -q "$id-2" "/proc/$outside/cgroup"
 	down
 }
+
+@test "several ranges: every containerID, hostID and size" {
+	cfg '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 10}, {containerID: 1000, hostID: 300000, size: 5}]
+		| .linux.gidMappings = [{containerID: 0, hostID: 200000, size: 7}, {containerID: 2000, hostID: 400000, size: 3}]
+		| .process.user = {uid: 1004, gid: 2002, additionalGids: [6]}'
+	# The terminal's group is none of the map's.
+	cfg '.mounts |= map(if .type == "devpts" then .options |= map(select(startswith("gid=") | not)) else . end)'
+	up
+	run awk '{ print $1, $2, $3 }' "/proc/$(pid)/uid_map" "/proc/$(pid)/gid_map"
+	is $'0 100000 10\n1000 300000 5\n0 200000 7\n2000 400000 3'
+	[ "$(awk '/^[UG]id|^Groups/ { print $2 }' "/proc/$(pid)/status" | tr '\n' ' ')" = "300004 400002 200006 " ]
+	down
+	# One past a range's end is nobody's.
+	cfg '.process.user.uid = 1005'
+	go
+	refused /process/user/uid
+	cfg '.process.user = {uid: 0, gid: 2003}'
+	go
+	refused /process/user/gid
+}
