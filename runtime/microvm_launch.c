@@ -249,12 +249,13 @@ static int runtime_hooks(struct rt_container *c, struct err *e)
 
 	if (!h->prestart.n && !h->create_runtime.n && !h->create_container.n)
 		return 0;
+	const struct rt_hook_place host = rt_hook_host(c);
 	rt_hook_state(c, RT_CREATING, c->proc.pid, &state);
-	int rc = rt_hooks(&h->prestart, "prestart", &state, c->hook_out, e);
+	int rc = rt_hooks(&h->prestart, "prestart", &state, &host, e);
 	if (rc >= 0)
-		rc = rt_hooks(&h->create_runtime, "createRuntime", &state, c->hook_out, e);
+		rc = rt_hooks(&h->create_runtime, "createRuntime", &state, &host, e);
 	if (rc >= 0)
-		rc = rt_hooks(&h->create_container, "createContainer", &state, c->hook_out, e);
+		rc = rt_hooks(&h->create_container, "createContainer", &state, &host, e);
 	return rc;
 }
 
