@@ -36,6 +36,8 @@ struct be_ops {
 		       const struct rt_criu *how, struct err *e);
 	int (*signal)(struct rt_container *c, int sig, bool all, struct err *e);
 	int (*pause)(struct rt_container *c, bool pause, struct err *e);
+	/* Is it stopped now? */
+	int (*paused)(struct rt_container *c, bool *ret_paused, struct err *e);
 	/* rdt: schemata to be written to the class of service, or NULL. */
 	int (*update)(struct rt_container *c, const struct spec_resources *r,
 		      const struct spec_intel_rdt *rdt, struct err *e);

@@ -1,13 +1,14 @@
 /* runtime/microvm.c: the micro-VM backend: the verbs of a container that is made.
  *
  * Invariants
- *  1. The monitor is the container's process: a signal to it reaches the container's first process
- * (its relay passes them on), SIGKILL ends the machine, the freezer pauses it, its group is
- * accounted.
+ *  1. The monitor is the container's process: a signal to it reaches the container's first
+ *     process (its relay passes them on), SIGKILL ends the machine, SIGSTOP pauses it, its group is
+ *     accounted.
  *  2. Only what has to happen inside is asked of the agent.
  */
 #include "runtime/microvm.h"
 
+#include "common/proc.h"
 #include "microvm/kvm.h"
 #include "microvm/proto.h"
 
@@ -17,8 +18,9 @@
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <time.h>
 
-#define FREEZE_TIMEOUT_MS 10000
+#define STOP_TURNS 5000 /* of a fifth of a millisecond */
 
 static int probe(struct err *e)
 {
@@ -116,18 +118,49 @@ static int signal_container(struct rt_container *c, int sig, bool all, struct er
 		return rc;
 	if (pidfd_send_signal(fd, sig, NULL, 0) < 0)
 		return err_sys(e, errno, NULL, "sending signal %d", sig);
-	if (sig == SIGKILL && c->doc.paused) {
-		rc = rt_load_group(c, e);
-		return rc < 0 ? rc : cg_freeze(c->group, false, FREEZE_TIMEOUT_MS, e);
-	}
 	return 0;
 }
 
+static int paused(struct rt_container *c, bool *ret_paused, struct err *e)
+{
+	uint64_t ticks;
+	char letter;
+	int rc = proc_stat(-1, c->doc.pid, &letter, &ticks, e);
+
+	if (rc >= 0)
+		*ret_paused = letter == 'T';
+	return rc;
+}
+
+/* Until the processors have left the guest: a moment, with nothing to wait at. */
+static int until_paused(struct rt_container *c, bool pause, struct err *e)
+{
+	const struct timespec moment = {.tv_nsec = 200000};
+	bool is = !pause;
+	int rc = 0;
+
+	for (int i = 0; rc >= 0 && is != pause && i < STOP_TURNS; i++) {
+		rc = paused(c, &is, e);
+		if (rc >= 0 && is != pause)
+			nanosleep(&moment, NULL);
+	}
+	return rc < 0 || is == pause
+		       ? rc
+		       : err_set(e, ERR_SYSTEM, ETIMEDOUT, c->id, "the machine didn't stop");
+}
+
+/* Not by the freezer: a thread of the kernel's own in the machine's group (KVM's
+ * kvm-nx-lpage-recovery, before Linux 6.13) can't be frozen, and the group never is. */
 static int pause_container(struct rt_container *c, bool pause, struct err *e)
 {
-	int rc = rt_load_group(c, e);
+	auto_fd fd = -1;
+	int rc = rt_pidfd(c->doc.pid, c->doc.ticks, &fd, e);
 
-	return rc < 0 ? rc : cg_freeze(c->group, pause, FREEZE_TIMEOUT_MS, e);
+	if (rc < 0)
+		return rc;
+	if (pidfd_send_signal(fd, pause ? SIGSTOP : SIGCONT, NULL, 0) < 0)
+		return err_sys(e, errno, c->id, "stopping the machine");
+	return until_paused(c, pause, e);
 }
 
 static int update(struct rt_container *c, const struct spec_resources *r,
@@ -169,10 +202,6 @@ static int destroy(struct rt_container *c, struct err *e)
 	fd_cleanup(&c->proc.sync);
 	if (c->proc.child && !c->proc.ended && c->proc.pidfd >= 0)
 		rc = rt_end(c->proc.pidfd, true, e);
-	if (rc >= 0 && c->doc.paused)
-		rc = signal_container(c, SIGKILL, false, e);
-	if (rc == -ESRCH)
-		rc = 0;
 	return rc < 0 ? rc : rt_undo(c, e);
 }
 
@@ -186,6 +215,7 @@ const struct be_ops be_microvm = {
 	.exec = be_vm_exec,
 	.signal = signal_container,
 	.pause = pause_container,
+	.paused = paused,
 	.update = update,
 	.pids = pids,
 	.stats = stats,

@@ -261,6 +261,26 @@ static int runtime_hooks(struct rt_container *c, struct err *e)
 
 /* --- the container in it --- */
 
+/* The guest's last line on its console: of a kernel that panicked, the reason. */
+static void add_console(struct rt_container *c, struct err *e)
+{
+	char tail[512];
+	auto_fd fd = openat(c->dir, "console.log", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	off_t from = end > (off_t)sizeof(tail) - 1 ? end - (off_t)sizeof(tail) + 1 : 0;
+	ssize_t n = fd < 0 ? 0 : pread(fd, tail, sizeof(tail) - 1, from);
+
+	while (n > 0 && (tail[n - 1] == '\n' || tail[n - 1] == '\r'))
+		n--;
+	if (n <= 0)
+		return;
+	tail[n] = '\0';
+	char *line = strrchr(tail, '\n');
+	size_t len = strlen(e->text);
+	snprintf(e->text + len, sizeof(e->text) - len, "; its console ends with: %s",
+		 line ? line + 1 : tail);
+}
+
 /* A machine that ended says why at `sync`; the agent's silence is only its echo. */
 static int last_words(struct rt_container *c, int rc, struct err *e)
 {
@@ -273,6 +293,7 @@ static int last_words(struct rt_container *c, int rc, struct err *e)
 	if (poll(&p, 1, 1000) == 1 && sync_recv(c->proc.sync, &m, NULL, &ignored) > 0 &&
 	    m.type == SYNC_ERROR) {
 		*e = m.err;
+		add_console(c, e);
 		return -e->code;
 	}
 	return rc;

@@ -199,6 +199,13 @@ static int pause_container(struct rt_container *c, bool pause, struct err *e)
 	return rc < 0 ? rc : cg_freeze(c->group, pause, FREEZE_TIMEOUT_MS, e);
 }
 
+static int paused(struct rt_container *c, bool *ret_paused, struct err *e)
+{
+	int rc = rt_load_group(c, e);
+
+	return rc < 0 ? rc : cg_frozen(c->group, ret_paused, e);
+}
+
 /* The journal knows whether we made it. */
 static int is_ours(struct rt_container *c, const char *dir, bool *ret_ours, struct err *e)
 {
@@ -357,6 +364,7 @@ const struct be_ops be_shared = {
 	.restore = be_shared_restore,
 	.signal = signal_container,
 	.pause = pause_container,
+	.paused = paused,
 	.update = update,
 	.pids = pids,
 	.stats = stats,

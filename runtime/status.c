@@ -110,9 +110,7 @@ static int alive(struct rt_container *c, enum rt_status *ret_status, struct err 
 	}
 	if (!c->doc.paused)
 		return 0;
-	int rc = rt_load_group(c, e);
-	if (rc == 0)
-		rc = cg_frozen(c->group, &frozen, e);
+	int rc = c->ops->paused(c, &frozen, e);
 	if (rc == 0 && frozen)
 		*ret_status = RT_PAUSED;
 	return rc;
