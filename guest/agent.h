@@ -107,6 +107,7 @@ enum guest_what {
 	GUEST_CANCEL,  /* the reserved one won't come */
 	GUEST_LEND,    /* gives the client's connection back to the worker */
 	GUEST_IO,      /* id, token, n: the connection becomes that stream */
+	GUEST_CLOSE,   /* id, token, n: that stream is over, whoever is attached */
 	GUEST_WAIT,    /* id, token: the connection is answered at the end */
 	GUEST_SIGNAL,  /* id, token, n */
 	GUEST_WINSIZE, /* id, token, rows, columns */
@@ -154,6 +155,9 @@ int guest_stream_inner(struct guest_stream *s, int fd, bool in, bool out, struct
 int guest_stream_attach(struct guest_stream *s, int conn, struct err *e);
 /* The process has ended: what is in the pipe is all there will be. */
 void guest_stream_end(struct guest_stream *s);
+/* Nobody on the host will ever take or send bytes again: the process finds its pipe without the
+ * other end, or its terminal hung up. */
+void guest_stream_close(struct guest_stream *s);
 bool guest_stream_busy(const struct guest_stream *s);
 void guest_stream_free(struct guest_stream *s);
 

@@ -103,6 +103,20 @@ static int io(struct turn *t, struct err *e)
 	return rc;
 }
 
+static int close_stream(struct turn *t, struct err *e)
+{
+	struct guest_proc *p = NULL;
+	int rc = find(t, &p, e);
+
+	if (rc == 0 && (t->ask.n < 0 || t->ask.n > 2))
+		rc = err_set(e, ERR_USAGE, EINVAL, "fd", "must be 0, 1 or 2");
+	if (rc < 0)
+		return rc;
+	guest_stream_close(&p->streams[t->ask.n]);
+	t->settle = p;
+	return 0;
+}
+
 static int wait_for(struct turn *t, struct err *e)
 {
 	struct guest_proc *p = NULL;
@@ -186,10 +200,10 @@ static int follow(struct turn *t, struct err *e)
 }
 
 static int (*const functions[])(struct turn *t, struct err *e) = {
-	[GUEST_RESERVE] = reserve, [GUEST_STREAM] = give_stream, [GUEST_COMMIT] = commit,
-	[GUEST_CANCEL] = cancel,   [GUEST_LEND] = lend,          [GUEST_IO] = io,
-	[GUEST_WAIT] = wait_for,   [GUEST_SIGNAL] = send_signal, [GUEST_WINSIZE] = winsize,
-	[GUEST_FORGET] = forget,   [GUEST_FOLLOW] = follow,
+	[GUEST_RESERVE] = reserve,    [GUEST_STREAM] = give_stream, [GUEST_COMMIT] = commit,
+	[GUEST_CANCEL] = cancel,      [GUEST_LEND] = lend,          [GUEST_IO] = io,
+	[GUEST_WAIT] = wait_for,      [GUEST_SIGNAL] = send_signal, [GUEST_WINSIZE] = winsize,
+	[GUEST_CLOSE] = close_stream, [GUEST_FORGET] = forget,      [GUEST_FOLLOW] = follow,
 };
 
 static void answer(struct turn *t)

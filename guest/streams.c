@@ -284,6 +284,11 @@ void guest_stream_end(struct guest_stream *s)
 		pump(s);
 }
 
+void guest_stream_close(struct guest_stream *s)
+{
+	finish(s);
+}
+
 bool guest_stream_busy(const struct guest_stream *s)
 {
 	return s->conn >= 0;

@@ -40,6 +40,20 @@ static int hand_over(struct guest_job *j, struct guest_ask *ask, struct err *e)
 	return rc;
 }
 
+static int close_stream(struct guest_job *j, struct err *e)
+{
+	struct guest_ask ask = {.what = GUEST_CLOSE};
+	int64_t n;
+	int rc = guest_get_int(j, "fd", 0, 2, &n, e);
+
+	if (rc >= 0)
+		rc = guest_get_process(j, &ask.token, e);
+	if (rc < 0)
+		return rc;
+	ask.n = (int32_t)n;
+	return guest_ask(j, &ask, -1, NULL, e);
+}
+
 static int io(struct guest_job *j, struct err *e)
 {
 	struct guest_ask ask = {.what = GUEST_IO};
@@ -226,6 +240,7 @@ static const struct {
 	{"start", start, CONTAINER},
 	{"exec", guest_exec, CONTAINER},
 	{"io", io, CONTAINER},
+	{"close", close_stream, CONTAINER},
 	{"wait", wait_for, CONTAINER},
 	{"signal", send_signal, CONTAINER},
 	{"winsize", winsize, CONTAINER},
