@@ -11,7 +11,9 @@
  *  2. What the guest can make us owe it is bounded: VSOCK_RESETS answers to packets of unknown
  *     streams (then its queue waits until it has given buffers), one set of flags a stream.
  *  3. Without a buffer from the guest, no host socket is read.
- *  4. After a restore the guest's old streams are reset (5.10.6.7) before it hears of new ones.
+ *  4. Hello counts when the guest has closed that stream, and no stream begins while the loop is
+ *     told to stop: a template that is written when hello calls holds nothing half done.
+ *  5. After a restore the guest's old streams are reset (5.10.6.7) before it hears of new ones.
  */
 #include "microvm/vsock.h"
 
@@ -36,7 +38,7 @@ enum { RX, TX, EVENT, N_QUEUES }; /* from the driver's point of view */
 
 bool vm_vsock_ready(const struct vm_vsock *v)
 {
-	return v->hello && !v->restored && v->d.started && !v->d.failed;
+	return v->open && v->d.started && !v->d.failed;
 }
 
 /* Invariant 1. */
@@ -268,8 +270,32 @@ static void (*const on_op[])(struct vm_vsock_stream *s, const struct packet *p) 
 	[VIRTIO_VSOCK_OP_CREDIT_REQUEST] = on_credit_request,
 };
 
+static void hello(struct vm_vsock *v)
+{
+	if (v->hello)
+		return;
+	v->hello = true;
+	if (!v->restored && v->how.hello) /* else event_notified() calls */
+		v->how.hello(v->how.arg);
+}
+
+/* (4) */
+static void open_up(struct vm_vsock *v)
+{
+	if (v->open || !v->hello || v->restored)
+		return;
+	if (__atomic_load_n(&v->d.loop->stop, __ATOMIC_ACQUIRE)) {
+		eventfd_write(v->d.kick[RX], 1); /* once more when it goes on */
+		return;
+	}
+	v->open = true;
+	vm_vsock_go(v);
+}
+
 static void known(struct vm_vsock_stream *s, const struct packet *p)
 {
+	bool says_hello = s->host_port == VM_HELLO_PORT;
+
 	if (s->state == VSOCK_CLOSING && p->op != VIRTIO_VSOCK_OP_RST)
 		return; /* our RST is on its way */
 	if (p->op >= sizeof(on_op) / sizeof(on_op[0]) || !on_op[p->op] ||
@@ -283,18 +309,8 @@ static void known(struct vm_vsock_stream *s, const struct packet *p)
 		s->asked = false;
 	on_op[p->op](s, p);
 	vm_vsock_watch(s);
-}
-
-static void hello(struct vm_vsock *v)
-{
-	if (v->hello)
-		return;
-	v->hello = true;
-	if (v->restored)
-		return; /* event_notified() goes on from here */
-	vm_vsock_go(v);
-	if (v->how.hello)
-		v->how.hello(v->how.arg);
+	if (says_hello && s->state != VSOCK_OPEN)
+		hello(s->v);
 }
 
 static void unknown(struct vm_vsock *v, const struct packet *p)
@@ -309,7 +325,6 @@ static void unknown(struct vm_vsock *v, const struct packet *p)
 		s = vm_vsock_new_hello(v, le32toh(p->h.src_port));
 	if (s) {
 		vm_vsock_enqueue(s, VSOCK_TODO(VIRTIO_VSOCK_OP_RESPONSE));
-		hello(v);
 		return;
 	}
 	v->resets[v->n_resets++] = (struct vm_vsock_reset){
@@ -382,9 +397,10 @@ void vm_vsock_pump(struct vm_vsock *v)
 	if (v->pumping || !v->d.started || v->d.failed)
 		return;
 	v->pumping = true;
-	do
+	do {
+		open_up(v);
 		send_all(v);
-	while (take_all(v, &budget));
+	} while (take_all(v, &budget));
 	v->pumping = false;
 	if (v->rx_used)
 		vm_device_signal(&v->d, RX);
@@ -468,7 +484,7 @@ static void vsock_reset(struct vm_device *d)
 {
 	struct vm_vsock *v = (struct vm_vsock *)d;
 
-	v->hello = v->restored = v->announced = false;
+	v->hello = v->open = v->restored = v->announced = false;
 	v->n_resets = 0;
 	vm_vsock_drop_all(v);
 	vm_vsock_listen(v);

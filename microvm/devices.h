@@ -24,10 +24,11 @@ int vm_rng_make(const struct vm_wires *w, struct vm_device **ret_device, struct 
 
 /* dev_vsock.c: streams (5.10) between the guest (cid 3) and unix sockets.
  * listen: a listening SOCK_STREAM socket, or -1; each connection becomes a stream to guest port
- * `port`, held back until the guest has connected to host port 1 (hello). hello: called on the
- * loop's thread when it did, and once after a restore of a guest that had, when its driver has
- * dropped the streams of its former life; may be NULL. At most 1024 streams; a connection more
- * waits in the socket's backlog. */
+ * `port`, held back until the guest has connected to host port 1 (hello) and closed that. hello:
+ * called on the loop's thread when it did, before any stream begins; none does while the loop
+ * stops, so that it is the moment for a template. It is called also once after a restore of a guest
+ * that had, when its driver has dropped the streams of its former life; may be NULL. At most 1024
+ * streams; a connection more waits in the socket's backlog. */
 struct vm_vsock_how {
 	int listen;
 	uint32_t port;

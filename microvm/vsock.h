@@ -74,6 +74,7 @@ struct vm_vsock {
 	struct vm_source listen;
 	bool listening;
 	bool hello;      /* the guest's agent listens */
+	bool open;       /* and streams begin */
 	bool restored;   /* the guest must be told that all its streams are gone */
 	bool announced;  /* … it has been, and must have taken it before anything else is said */
 	unsigned events; /* buffers left in the event queue then */

@@ -29,14 +29,7 @@ static void hello_first(void **state)
 	expect_none();
 	assert_int_equal(t.hellos, 0);
 	send_raw(&h, NULL, 0);
-	assert_int_equal(t.hellos, 1);
 	expect_op(VIRTIO_VSOCK_OP_RESPONSE);
-	expect_op(VIRTIO_VSOCK_OP_REQUEST);
-	send_op(VIRTIO_VSOCK_OP_RST, t.got.h.src_port, 0);
-	host_at_end(pair[0]);
-	expect_op(VIRTIO_VSOCK_OP_REQUEST);
-	send_op(VIRTIO_VSOCK_OP_RESPONSE, t.got.h.src_port, 0);
-	guest_reads(t.got.h.src_port, "early");
 	/* One hello stream at a time; what it says is swallowed. */
 	h.src_port = 78;
 	send_raw(&h, NULL, 0);
@@ -46,6 +39,24 @@ static void hello_first(void **state)
 	h.op = VIRTIO_VSOCK_OP_RW;
 	h.len = 5;
 	send_raw(&h, "hello", 5);
+	expect_none();
+	assert_int_equal(t.hellos, 0);
+	h.op = VIRTIO_VSOCK_OP_SHUTDOWN;
+	h.len = 0;
+	h.flags = SHUT_BOTH;
+	send_raw(&h, NULL, 0);
+	assert_int_equal(t.hellos, 1);
+	expect_op(VIRTIO_VSOCK_OP_RST);
+	assert_int_equal(t.got.h.dst_port, 77);
+	expect_op(VIRTIO_VSOCK_OP_REQUEST);
+	send_op(VIRTIO_VSOCK_OP_RST, t.got.h.src_port, 0);
+	host_at_end(pair[0]);
+	expect_op(VIRTIO_VSOCK_OP_REQUEST);
+	send_op(VIRTIO_VSOCK_OP_RESPONSE, t.got.h.src_port, 0);
+	guest_reads(t.got.h.src_port, "early");
+	/* Once more means nothing. */
+	say_hello();
+	expect_op(VIRTIO_VSOCK_OP_RST);
 	expect_none();
 	assert_int_equal(t.hellos, 1);
 	close(early);
@@ -496,6 +507,7 @@ static void device_reset(void **state)
 	expect_none(); /* the new kernel's agent has said nothing yet */
 	t.hellos = 0;
 	say_hello();
+	expect_op(VIRTIO_VSOCK_OP_RST);
 	expect_op(VIRTIO_VSOCK_OP_REQUEST);
 	close(waiting);
 }

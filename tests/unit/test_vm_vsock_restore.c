@@ -86,6 +86,10 @@ static void hello_before_the_reset(void **state)
 	assert_int_equal(vm_vsock_connect(v.d, pair[1], &v.e), 0);
 	send_raw(&h, NULL, 0);
 	expect_op(VIRTIO_VSOCK_OP_RESPONSE);
+	h.op = VIRTIO_VSOCK_OP_SHUTDOWN;
+	h.flags = SHUT_BOTH;
+	send_raw(&h, NULL, 0);
+	expect_op(VIRTIO_VSOCK_OP_RST);
 	expect_none();
 	assert_int_equal(t.hellos, 0);
 	add_events(1); /* only now is there room for the event */
@@ -94,6 +98,30 @@ static void hello_before_the_reset(void **state)
 	add_events(1);
 	assert_int_equal(t.hellos, 1);
 	expect_op(VIRTIO_VSOCK_OP_REQUEST);
+	close(pair[0]);
+}
+
+/* The monitor writes its template when hello calls: it stops the loop, and until that goes on no
+ * stream begins, whoever waits for one. */
+static void the_moment_for_a_template(void **state)
+{
+	int waiting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), pair[2];
+
+	(void)state;
+	t.stops = true;
+	add_rx(64);
+	assert_int_equal(connect(waiting, (void *)&t.address, t.address_len), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(vm_vsock_connect(v.d, pair[1], &v.e), 0);
+	say_hello();
+	expect_op(VIRTIO_VSOCK_OP_RST);
+	assert_int_equal(t.hellos, 1);
+	assert_false(recv_packet(true));
+	v.loop.stop = false;
+	expect_op(VIRTIO_VSOCK_OP_REQUEST);
+	expect_op(VIRTIO_VSOCK_OP_REQUEST);
+	expect_none();
+	close(waiting);
 	close(pair[0]);
 }
 
@@ -139,8 +167,9 @@ static void broken_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(restored_plain),  TEST(restored_event_index), TEST(hello_before_the_reset),
-		TEST(broken_template), TEST(broken_events),
+		TEST(restored_plain),         TEST(restored_event_index),
+		TEST(hello_before_the_reset), TEST(the_moment_for_a_template),
+		TEST(broken_template),        TEST(broken_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

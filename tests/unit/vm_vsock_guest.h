@@ -34,6 +34,7 @@ struct got { /* what the guest received */
 static struct vm_driver v;
 static struct {
 	int listen, hellos;
+	bool stops; /* hello stops the loop */
 	struct sockaddr_un address;
 	socklen_t address_len;
 	uint64_t rx_at[256]; /* by descriptor */
@@ -46,6 +47,8 @@ static inline void said_hello(void *arg)
 {
 	assert_ptr_equal(arg, &t);
 	t.hellos++;
+	if (t.stops)
+		vm_loop_stop(&v.loop);
 }
 
 /* A chain as Linux makes it: a buffer for the header, one for the bytes. */
