@@ -202,7 +202,7 @@ static int listen_vsock(int *ret_fd, struct err *e)
 		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = VM_AGENT_PORT};
 	auto_fd fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0)
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 1024) < 0)
 		return err_sys(e, errno, "vsock", "listening");
 	*ret_fd = take_fd(&fd);
 	return 0;

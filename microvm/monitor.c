@@ -18,6 +18,7 @@
 #include "microvm/vcpu.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,11 +326,13 @@ int vm_monitor_connect(struct vm_monitor *m, int *ret_fd, struct err *e)
 	vm_lock(&m->loop);
 	int rc = vm_vsock_connect(m->vsock, pair[1], e);
 	vm_unlock(&m->loop);
-	if (rc < 0)
+	if (rc < 0) {
 		fd_close(&pair[0]);
-	else
-		*ret_fd = pair[0];
-	return rc;
+		fd_close(&pair[1]);
+		return rc;
+	}
+	*ret_fd = pair[0];
+	return 0;
 }
 
 static void *work(void *arg)
@@ -383,6 +386,9 @@ int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e)
 		return err_sys(e, ENOMEM, NULL, "making a micro-VM");
 	m->how = how;
 	m->kvm.vm = -1;
+	/* One arena for all threads: another one is a mapping of 64 MiB, and what the library does
+	 * to shrink it is no call of ours. */
+	mallopt(M_ARENA_MAX, 1);
 	int rc = vm_loop_init(&m->loop, e);
 	if (rc >= 0)
 		rc = how->from >= 0 ? restore(m, e) : boot(m, e);

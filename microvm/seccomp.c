@@ -35,8 +35,9 @@ static const int loop_calls[] = {
 	SYS_fcntl,        SYS_poll,        SYS_ppoll,           SYS_kill,
 	SYS_rt_sigaction, SYS_prlimit64,   SYS_prctl,
 };
-static const int vcpu_calls[] = {COMMON,      SYS_epoll_ctl, SYS_epoll_wait,     SYS_sendmsg,
-				 SYS_recvmsg, SYS_read,      SYS_timerfd_settime};
+static const int vcpu_calls[] = {COMMON,        SYS_shutdown,   SYS_recvfrom,
+				 SYS_epoll_ctl, SYS_epoll_wait, SYS_sendmsg,
+				 SYS_recvmsg,   SYS_read,       SYS_timerfd_settime};
 static const int relay_calls[] = {
 	COMMON,         SYS_read,         SYS_readv,      SYS_writev,
 	SYS_recvmsg,    SYS_sendmsg,      SYS_recvfrom,   SYS_sendto,
