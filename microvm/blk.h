@@ -33,7 +33,11 @@ struct vm_blk_request {
 struct vm_blk_io {
 	int fd;                 /* borrowed */
 	struct vm_qcow2 *qcow2; /* or NULL: raw; owned */
-	int done;               /* eventfd: something was finished */
+	/* What the thread does to itself before all else; its failure is the start's. Or NULL. */
+	int (*limit)(struct err *e);
+	struct err *why; /* of the start, for as long as it waits */
+	int begun;       /* 1: the thread works, negative: it couldn't */
+	int done;        /* eventfd: something was finished */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -43,7 +47,7 @@ struct vm_blk_io {
 	struct vm_blk_request slots[VM_BLK_SLOTS];
 };
 
-/* fd and qcow2 are set. */
+/* fd, qcow2 and limit are set. */
 int vm_blk_io_start(struct vm_blk_io *io, struct err *e);
 /* Ends the thread; what isn't finished isn't done. */
 void vm_blk_io_stop(struct vm_blk_io *io);
@@ -53,6 +57,8 @@ void vm_blk_post(struct vm_blk_io *io);
 /* The next finished request, NULL when there is none; gone with vm_blk_return. */
 struct vm_blk_request *vm_blk_finished(struct vm_blk_io *io);
 void vm_blk_return(struct vm_blk_io *io);
+/* Waits until everything posted is finished. */
+void vm_blk_settle(struct vm_blk_io *io);
 /* Forgets all requests; waits for the one under way, of which at most one piece is still done. */
 void vm_blk_cancel(struct vm_blk_io *io);
 

@@ -152,11 +152,9 @@ static void tell(struct vm_blk_io *io)
 		return;
 }
 
-static void *work(void *arg)
+/* The lock is held, but while a request is under way. */
+static void work_on(struct vm_blk_io *io)
 {
-	struct vm_blk_io *io = arg;
-
-	pthread_mutex_lock(&io->lock);
 	while (!io->stop) {
 		struct vm_blk_request *r = &io->slots[io->finished % VM_BLK_SLOTS];
 
@@ -173,6 +171,19 @@ static void *work(void *arg)
 		pthread_cond_broadcast(&io->changed);
 		tell(io);
 	}
+}
+
+static void *work(void *arg)
+{
+	struct vm_blk_io *io = arg;
+	int rc;
+
+	pthread_mutex_lock(&io->lock);
+	rc = io->limit ? io->limit(io->why) : 0;
+	io->begun = rc < 0 ? rc : 1;
+	pthread_cond_broadcast(&io->changed);
+	if (rc >= 0)
+		work_on(io);
 	pthread_mutex_unlock(&io->lock);
 	return NULL;
 }
@@ -190,6 +201,17 @@ static int start_thread(struct vm_blk_io *io)
 	return rc;
 }
 
+/* Until the thread has limited itself; then only is the disk the guest's. */
+static int wait_begun(struct vm_blk_io *io)
+{
+	pthread_mutex_lock(&io->lock);
+	while (!io->begun)
+		pthread_cond_wait(&io->changed, &io->lock);
+	io->why = NULL;
+	pthread_mutex_unlock(&io->lock);
+	return io->begun;
+}
+
 int vm_blk_io_start(struct vm_blk_io *io, struct err *e)
 {
 	int rc;
@@ -197,6 +219,7 @@ int vm_blk_io_start(struct vm_blk_io *io, struct err *e)
 	io->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (io->done < 0)
 		return err_sys(e, errno, "block", "making an eventfd");
+	io->why = e;
 	pthread_mutex_init(&io->lock, NULL);
 	pthread_cond_init(&io->changed, NULL);
 	rc = start_thread(io);
@@ -204,7 +227,10 @@ int vm_blk_io_start(struct vm_blk_io *io, struct err *e)
 		close(io->done);
 		return err_sys(e, rc, "block", "starting a disk's thread");
 	}
-	return 0;
+	rc = wait_begun(io);
+	if (rc < 0)
+		vm_blk_io_stop(io);
+	return rc < 0 ? rc : 0;
 }
 
 void vm_blk_io_stop(struct vm_blk_io *io)
@@ -248,6 +274,14 @@ struct vm_blk_request *vm_blk_finished(struct vm_blk_io *io)
 void vm_blk_return(struct vm_blk_io *io)
 {
 	io->returned++;
+}
+
+void vm_blk_settle(struct vm_blk_io *io)
+{
+	pthread_mutex_lock(&io->lock);
+	while (io->finished != io->posted)
+		pthread_cond_wait(&io->changed, &io->lock);
+	pthread_mutex_unlock(&io->lock);
 }
 
 void vm_blk_cancel(struct vm_blk_io *io)

@@ -188,8 +188,12 @@ static const struct vm_device_ops ops = {
 
 static int watch(struct console *c, struct err *e)
 {
-	int flags = fcntl(c->out, F_GETFL), rc;
+	int flags, rc;
 
+	c->source.fd = -1;
+	if (c->out < 0)
+		return 0;
+	flags = fcntl(c->out, F_GETFL);
 	if (flags < 0 || fcntl(c->out, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_sys(e, errno, "console", "preparing the output");
 	c->source = (struct vm_source){.fd = c->out, .ready = writable, .arg = c};

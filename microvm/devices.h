@@ -14,8 +14,8 @@ struct vm_wires { /* what every device needs */
 };
 
 /* dev_console.c: the kernel's log and early words of the agent (virtio 1.2, 5.3; one port).
- * out: where its output goes, O_NONBLOCK from then on unless it is a file; a slow reader loses
- * lines, memory stays bounded. */
+ * out: where its output goes, -1: nowhere; O_NONBLOCK from then on unless it is a file; a slow
+ * reader loses lines, memory stays bounded. */
 int vm_console_make(const struct vm_wires *w, int out, struct vm_device **ret_device,
 		    struct err *e);
 
@@ -65,6 +65,9 @@ struct vm_blk_how {
 	bool read_only, qcow2;
 	const char *serial; /* at most 20 bytes, or NULL */
 	struct vm_rate read, write;
+	/* Called on the disk's thread before all else: takes away what it doesn't need
+	 * (vm_jail_disk). NULL: nothing. */
+	int (*limit)(struct err *e);
 };
 int vm_blk_make(const struct vm_wires *w, const struct vm_blk_how *how,
 		struct vm_device **ret_device, struct err *e);

@@ -12,8 +12,10 @@
  * no_new_privs, not dumpable. One thread only. */
 int vm_jail(struct err *e);
 
-enum vm_thread { VM_THREAD_LOOP, VM_THREAD_VCPU, VM_THREAD_RELAY };
+enum vm_thread { VM_THREAD_LOOP, VM_THREAD_VCPU, VM_THREAD_RELAY, VM_THREAD_DISK };
 /* The calling thread's system calls, from now on (seccomp(2)); any other ends the process. */
 int vm_jail_calls(enum vm_thread t, struct err *e);
+/* vm_jail_calls(VM_THREAD_DISK), for vm_blk_how.limit. */
+int vm_jail_disk(struct err *e);
 
 #endif

@@ -189,7 +189,10 @@ static int add_disks(struct vm_monitor *m, const struct vm_wires *w, struct err 
 	int rc = 0;
 
 	for (size_t i = 0; rc >= 0 && i < m->how->n_disks; i++) {
-		rc = vm_blk_make(w, &m->how->disks[i], &d, e);
+		struct vm_blk_how how = m->how->disks[i];
+
+		how.limit = vm_jail_disk;
+		rc = vm_blk_make(w, &how, &d, e);
 		if (rc >= 0)
 			rc = place(m, d, e);
 	}

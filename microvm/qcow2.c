@@ -62,8 +62,9 @@ struct vm_qcow2 {
 	uint32_t l1_entries;
 	uint64_t *l1;
 	struct part parts[SLOTS];
-	/* The last compressed cluster, unpacked, and behind it room for two of packed bytes; made
-	 * when the first one is met. */
+	/* The last compressed cluster, unpacked, and behind it room for two of packed bytes. Made
+	 * at the start: the thread that reads has no system calls for a first malloc(3) of its own.
+	 */
 	uint8_t *unpacked;
 	uint64_t unpacked_entry; /* its L2 entry; 0: none */
 };
@@ -229,7 +230,8 @@ int vm_qcow2_open(int fd, struct vm_qcow2 **ret, struct err *e)
 	q->v3 = be32toh(h.version) == 3;
 	q->cluster_bits = be32toh(h.cluster_bits);
 	q->size = be64toh(h.size);
-	rc = load_l1(q, &h, e);
+	q->unpacked = malloc(3 * cluster_size(q));
+	rc = q->unpacked ? load_l1(q, &h, e) : err_sys(e, ENOMEM, "", "opening a qcow2 image");
 	if (rc < 0) {
 		vm_qcow2_free(q);
 		return rc;
@@ -280,10 +282,6 @@ static int unpack(struct vm_qcow2 *q, uint64_t entry)
 	ssize_t n;
 
 	if (at >= SIZE_MOST)
-		return -EIO;
-	if (!q->unpacked)
-		q->unpacked = malloc(3 * cluster_size(q));
-	if (!q->unpacked)
 		return -EIO;
 	q->unpacked_entry = 0;
 	packed = q->unpacked + cluster_size(q);

@@ -18,12 +18,13 @@
 
 #define LIST_MAX 64u
 
-/* Every thread: memory, locks, its own end. */
+/* Every thread: memory, locks, its own end. malloc(3) counts processors once there are more threads
+ * than eight. */
 #define COMMON                                                                              \
 	SYS_futex, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_exit,      \
 		SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigpending,    \
 		SYS_rt_sigtimedwait, SYS_gettid, SYS_getpid, SYS_tgkill, SYS_clock_gettime, \
-		SYS_restart_syscall, SYS_rseq, SYS_write, SYS_close
+		SYS_restart_syscall, SYS_rseq, SYS_write, SYS_close, SYS_sched_getaffinity
 
 static const int loop_calls[] = {
 	COMMON,           SYS_read,        SYS_readv,           SYS_writev,
@@ -46,6 +47,9 @@ static const int relay_calls[] = {
 	SYS_fcntl,      SYS_mremap,       SYS_splice,     SYS_getrandom,
 	SYS_kill,       SYS_rt_sigaction, SYS_prlimit64,  SYS_prctl,
 };
+/* A disk's bytes, and nothing else (blk_io.c). */
+static const int disk_calls[] = {COMMON,      SYS_preadv,   SYS_pwritev,   SYS_pwritev2,
+				 SYS_pread64, SYS_pwrite64, SYS_fdatasync, SYS_fallocate};
 
 /* What each kind may ask of descriptors. */
 static const unsigned loop_ioctls[] = {0x5421 /* FIONBIO */, 0x541b /* FIONREAD */};
@@ -62,6 +66,7 @@ static const struct {
 	[VM_THREAD_LOOP] = {loop_calls, COUNT(loop_calls), loop_ioctls, COUNT(loop_ioctls)},
 	[VM_THREAD_VCPU] = {vcpu_calls, COUNT(vcpu_calls), vcpu_ioctls, COUNT(vcpu_ioctls)},
 	[VM_THREAD_RELAY] = {relay_calls, COUNT(relay_calls), relay_ioctls, COUNT(relay_ioctls)},
+	[VM_THREAD_DISK] = {disk_calls, COUNT(disk_calls), NULL, 0},
 };
 
 struct program {
@@ -116,4 +121,9 @@ int vm_jail_calls(enum vm_thread t, struct err *e)
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) < 0)
 		return err_sys(e, errno, NULL, "limiting the monitor's system calls");
 	return 0;
+}
+
+int vm_jail_disk(struct err *e)
+{
+	return vm_jail_calls(VM_THREAD_DISK, e);
 }

@@ -39,8 +39,9 @@ struct vm_device_ops {
 	void (*notify)(struct vm_device *d, unsigned q);
 	/* Back to the state after `make`: requests under way are forgotten. May be NULL. */
 	void (*reset)(struct vm_device *d);
-	/* What the device keeps besides d, for a snapshot taken when nothing is under way; load
-	 * gets the same bytes back (not trusted less than the rest of the template). May be NULL.
+	/* What the device keeps besides d, for a snapshot; what is under way it finishes first.
+	 * load gets the same bytes back (not trusted less than the rest of the template). May be
+	 * NULL.
 	 */
 	void (*save)(struct vm_device *d, struct strbuf *out);
 	int (*load)(struct vm_device *d, const void *data, size_t len);

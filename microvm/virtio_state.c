@@ -54,6 +54,12 @@ static void save_queue(const struct vm_queue *q, struct saved_queue *s)
 
 void vm_device_save(struct vm_device *d, struct strbuf *out)
 {
+	auto_strbuf own = {0};
+
+	/* First: it may finish requests, and so change what follows. */
+	if (d->ops->save)
+		d->ops->save(d, &own);
+
 	struct saved_device s = {
 		.version = STATE_VERSION,
 		.id = d->ops->id,
@@ -68,12 +74,9 @@ void vm_device_save(struct vm_device *d, struct strbuf *out)
 		.n_queues = d->ops->n_queues,
 		.started = d->started,
 		.failed = d->failed,
+		.own_len = (uint32_t)own.len,
 	};
-	auto_strbuf own = {0};
 
-	if (d->ops->save)
-		d->ops->save(d, &own);
-	s.own_len = (uint32_t)own.len;
 	memcpy(s.config, d->config, sizeof(s.config));
 	for (unsigned i = 0; i < d->ops->n_queues; i++)
 		save_queue(&d->queues[i], &s.queues[i]);

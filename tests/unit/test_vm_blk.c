@@ -1,10 +1,16 @@
 /* tests/unit/test_vm_blk.c: a disk under good drivers and bad ones. */
 #include "tests/unit/vm_driver.h"
 
+#include "common/str.h"
+#include "microvm/jail.h"
+
 #include <errno.h>
 #include <linux/virtio_blk.h>
+#include <pthread.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #define RAM (8u << 20)
@@ -431,6 +437,99 @@ static void reset_while_limited(void **state)
 	assert_int_equal(ask(VIRTIO_BLK_T_IN, 0, 512, &len), VIRTIO_BLK_S_OK);
 }
 
+/* The thread's limit comes before its first request; when it fails, there is no disk. */
+static int limit_rc;
+static pthread_t limited;
+
+static int limit(struct err *e)
+{
+	limited = pthread_self();
+	return limit_rc ? err_set(e, ERR_SYSTEM, EPERM, "", "not to be limited") : 0;
+}
+
+static void thread_is_limited(void **state)
+{
+	struct vm_blk_how how = {.fd = dup(disk), .limit = limit};
+	struct vm_device *d = NULL;
+	uint32_t len;
+
+	(void)state;
+	limit_rc = -1;
+	assert_int_equal(vm_blk_make(&v.wires, &how, &d, &v.e), -EPERM);
+	assert_null(d);
+	assert_string_equal(v.e.text, "not to be limited");
+	close(how.fd);
+	limit_rc = 0;
+	make((struct vm_blk_how){.limit = limit});
+	assert_false(pthread_equal(limited, pthread_self()));
+	up(0);
+	assert_int_equal(ask(VIRTIO_BLK_T_IN, 5, 512, &len), VIRTIO_BLK_S_OK);
+}
+
+/* Each kind of request under the monitor's own list of system calls: any other ends the process. */
+static void works_jailed(void **state)
+{
+	uint32_t len;
+	pid_t pid = fork();
+	int status_of;
+
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* the sanitizer makes calls of its own */
+#endif
+	if (!pid) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+			_exit(2);
+		make((struct vm_blk_how){.limit = vm_jail_disk});
+		drv_up(&v, 1ull << VIRTIO_BLK_F_WRITE_ZEROES | 1ull << VIRTIO_BLK_F_DISCARD, 64);
+		header = drv_alloc(&v, 16);
+		status = drv_alloc(&v, 1);
+		data = 4u << 20;
+		/* Without FLUSH negotiated each write is durable. */
+		if (ask(VIRTIO_BLK_T_IN, 5, 512, &len) || ask(VIRTIO_BLK_T_OUT, 5, 512, &len) ||
+		    ask(VIRTIO_BLK_T_FLUSH, 0, 0, &len) ||
+		    range(VIRTIO_BLK_T_WRITE_ZEROES, 0, 8, 0) ||
+		    range(VIRTIO_BLK_T_DISCARD, 0, 8, 0))
+			_exit(3);
+		up(0);
+		if (ask(VIRTIO_BLK_T_OUT, 5, 512, &len))
+			_exit(4);
+		vm_device_free(v.d);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status_of, 0), pid);
+	assert_int_equal(status_of, 0);
+	make((struct vm_blk_how){0}); /* for the teardown */
+}
+
+/* What was taken from the queue is answered before the state is written. */
+static void saved_in_the_middle(void **state)
+{
+	auto_strbuf s = {0};
+	uint32_t id, len;
+
+	(void)state;
+	make((struct vm_blk_how){0});
+	up(0);
+	for (unsigned i = 0; i < 8; i++) {
+		struct drv_buf b[3] = {{header, 16, false}, {data, DISK, true}, {status, 1, true}};
+
+		say(VIRTIO_BLK_T_IN, 0);
+		drv_add(&v, 0, b, 3);
+	}
+	drv_kick(&v, 0);
+	assert_int_equal(vm_loop_turn(&v.loop, 0, &v.e), 0);
+	vm_lock(&v.loop);
+	vm_device_save(v.d, &s);
+	vm_unlock(&v.loop);
+	for (unsigned i = 0; i < 8; i++)
+		assert_true(drv_used(&v, 0, &id, &len));
+	assert_int_equal(drv_irq(&v), 1);
+	assert_int_equal(vm_device_load(v.d, s.s, s.len, &v.e), 0);
+	assert_int_equal(drv_irq(&v), 1);
+	assert_int_equal(ask(VIRTIO_BLK_T_IN, 4, 512, &len), VIRTIO_BLK_S_OK);
+}
+
 static void not_a_disk(void **state)
 {
 	struct vm_device *d = NULL;
@@ -458,10 +557,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(describes_itself), T(reads_and_writes),   T(cut_anywhere),
-		T(outside_the_disk), T(kinds_of_requests),  T(chains_without_a_frame),
-		T(read_only_disk),   T(discard_and_zeroes), T(many_at_once),
-		T(reset_under_way),  T(rate_limit),         T(reset_while_limited),
+		T(describes_itself),  T(reads_and_writes),   T(cut_anywhere),
+		T(outside_the_disk),  T(kinds_of_requests),  T(chains_without_a_frame),
+		T(read_only_disk),    T(discard_and_zeroes), T(many_at_once),
+		T(reset_under_way),   T(rate_limit),         T(reset_while_limited),
+		T(thread_is_limited), T(works_jailed),       T(saved_in_the_middle),
 		T(not_a_disk),
 	};
 

@@ -138,6 +138,14 @@ static void console_to_a_file(void **state)
 	close(copy);
 }
 
+static void console_to_nowhere(void **state)
+{
+	(void)state;
+	console_up(-1);
+	say("line\n", 5);
+	assert_false(drv_broken(&v));
+}
+
 /* The input queue is left alone: nothing comes. */
 static void console_has_no_input(void **state)
 {
@@ -401,6 +409,7 @@ int main(void)
 		T(rng_is_bounded),
 		T(console_writes),
 		T(console_to_a_file),
+		T(console_to_nowhere),
 		T(console_has_no_input),
 		T(console_without_reader),
 		T(console_full_pipe),

@@ -1,12 +1,15 @@
 /* tests/unit/test_vm_qcow2.c: qcow2 images made here, byte by byte, good and spoilt. */
 #include "microvm/qcow2.h"
 
+#include "microvm/jail.h"
 #include "tests/unit/vm_driver.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <linux/virtio_blk.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #define BITS 12
 #define CLUSTER (1u << BITS)
@@ -346,37 +349,72 @@ static void noise(void **state)
 	assert_true(bad > 40);
 }
 
-/* Through the device: always read-only. */
-static void as_a_disk(void **state)
-{
-	struct vm_blk_how how = {.fd = dup(image), .qcow2 = true};
-	static struct vm_driver v;
-	struct vm_device *d;
-	uint32_t id, len;
-	uint64_t at;
+static struct vm_driver v;
+static uint64_t header; /* in the guest; the status behind it, the data at + 512 */
 
-	(void)state;
+static void disk_up(int (*limit)(struct err *e))
+{
+	struct vm_blk_how how = {.fd = dup(image), .qcow2 = true, .limit = limit};
+	struct vm_device *d;
+
 	drv_open(&v, 1 << 20);
 	assert_int_equal(vm_blk_make(&v.wires, &how, &d, &v.e), 0);
 	drv_attach(&v, d);
-	assert_true(drv_offered(&v) & 1ull << VIRTIO_BLK_F_RO);
 	drv_up(&v, 1ull << VIRTIO_BLK_F_FLUSH, 16);
-	at = drv_alloc(&v, 2 * CLUSTER);
-	for (uint32_t type = 0; type < 2; type++) {
-		struct drv_buf b[3] = {{at, 16, false},
-				       {at + 512, 1024, type == VIRTIO_BLK_T_IN},
-				       {at + 16, 1, true}};
+	header = drv_alloc(&v, 2 * CLUSTER);
+}
 
-		*(struct virtio_blk_outhdr *)drv_at(&v, at, 16) =
-			(struct virtio_blk_outhdr){.type = type, .sector = CLUSTER / 512 - 1};
-		drv_add(&v, 0, b, 3);
-		drv_kick(&v, 0);
-		assert_true(drv_wait_used(&v, 0, 5000, &id, &len));
-		assert_int_equal(*(uint8_t *)drv_at(&v, at + 16, 1),
-				 type ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
-	}
-	assert_memory_equal(drv_at(&v, at + 1020, 8), "aaaa\0\0\0\0", 8);
+/* 1024 bytes at a sector; the status. */
+static uint8_t ask(uint32_t type, uint64_t sector)
+{
+	struct drv_buf b[3] = {{header, 16, false},
+			       {header + 512, 1024, type == VIRTIO_BLK_T_IN},
+			       {header + 16, 1, true}};
+	uint32_t id, len;
+
+	*(struct virtio_blk_outhdr *)drv_at(&v, header, 16) =
+		(struct virtio_blk_outhdr){.type = type, .sector = sector};
+	drv_add(&v, 0, b, 3);
+	drv_kick(&v, 0);
+	assert_true(drv_wait_used(&v, 0, 5000, &id, &len));
+	return *(uint8_t *)drv_at(&v, header + 16, 1);
+}
+
+/* Through the device: always read-only. */
+static void as_a_disk(void **state)
+{
+	(void)state;
+	disk_up(NULL);
+	assert_true(drv_offered(&v) & 1ull << VIRTIO_BLK_F_RO);
+	assert_int_equal(ask(VIRTIO_BLK_T_IN, CLUSTER / 512 - 1), VIRTIO_BLK_S_OK);
+	assert_memory_equal(drv_at(&v, header + 1020, 8), "aaaa\0\0\0\0", 8);
+	assert_int_equal(ask(VIRTIO_BLK_T_OUT, 0), VIRTIO_BLK_S_IOERR);
 	drv_close(&v);
+}
+
+/* A packed cluster under the monitor's own list of system calls: any other ends the process. */
+static void packed_and_jailed(void **state)
+{
+	pid_t pid;
+	int status;
+
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip(); /* the sanitizer makes calls of its own */
+#endif
+	put_packed(N_CLUSTERS * CLUSTER, 8);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		disk_up(vm_jail_disk);
+		if (ask(VIRTIO_BLK_T_IN, CLUSTER / 512) != VIRTIO_BLK_S_OK ||
+		    memcmp(drv_at(&v, header + 512, 2), "yz", 2) != 0)
+			_exit(1);
+		drv_close(&v);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 int main(void)
@@ -393,6 +431,7 @@ int main(void)
 		T(packed_clusters),
 		T(noise),
 		T(as_a_disk),
+		T(packed_and_jailed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
