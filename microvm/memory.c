@@ -3,6 +3,8 @@
  * Invariants
  *  1. RAM is [0, low) and [VM_HIGH_START, VM_HIGH_START + size - low), low = min(size, VM_LOW_END).
  *  2. No sum is formed that could wrap: lengths are compared with what is left.
+ *  3. Before and behind RAM lies nothing: a wrong address that got past all checks ends the monitor
+ *     instead of changing it.
  */
 #include "microvm/memory.h"
 
@@ -12,20 +14,39 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+/* A guest's page of 2 MiB can be one of the host's only when their addresses agree to here. */
+#define ALIGN (2ull << 20)
 /* More than any guest of ours has: 46 bits are what every x86-64 processor can address. */
 #define SIZE_LIMIT (1ull << 46)
 
+/* Address space for size bytes at a multiple of ALIGN, with ALIGN bytes on either side that nobody
+ * may touch; NULL on failure. */
+static uint8_t *reserve(uint64_t size)
+{
+	uint8_t *start = mmap(NULL, size + 3 * ALIGN, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t head;
+
+	if (start == MAP_FAILED)
+		return NULL;
+	head = -(uintptr_t)start % ALIGN;
+	if (head)
+		munmap(start, head);
+	if (head < ALIGN)
+		munmap(start + head + size + 2 * ALIGN, ALIGN - head);
+	return start + head + ALIGN;
+}
+
 int vm_memory_make(struct vm_memory *m, uint64_t size, struct err *e)
 {
-	void *base;
+	uint8_t *base;
 
 	if (!size || size % VM_PAGE || size > SIZE_LIMIT)
 		return err_set(e, ERR_INTERNAL, EINVAL, "",
 			       "%llu bytes can't be a guest's memory: whole pages are needed",
 			       (unsigned long long)size);
-	base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		    -1, 0);
-	if (base == MAP_FAILED)
+	base = reserve(size);
+	if (!base || mprotect(base, size, PROT_READ | PROT_WRITE) < 0)
 		return err_sys(e, errno, "", "mapping %llu bytes of guest memory",
 			       (unsigned long long)size);
 	/* A core file of the monitor is not the place for a guest's secrets. */
@@ -75,7 +96,7 @@ int vm_memory_map(struct vm_memory *m, uint64_t size, int fd, uint64_t offset, s
 void vm_memory_free(struct vm_memory *m)
 {
 	if (m->base)
-		munmap(m->base, m->size);
+		munmap(m->base - ALIGN, m->size + 2 * ALIGN);
 	*m = (struct vm_memory){0};
 }
 

@@ -23,7 +23,8 @@ struct vm_memory {
 	uint64_t size; /* bytes, whole pages */
 };
 
-/* size bytes of zeroes, private to this process (mmap(2), MAP_NORESERVE). */
+/* size bytes of zeroes, private to this process (mmap(2), MAP_NORESERVE), between pages that nobody
+ * may touch. */
 int vm_memory_make(struct vm_memory *m, uint64_t size, struct err *e);
 /* As vm_memory_make, with the first bytes of a template's file as content, copy-on-write. fd
  * borrowed. */

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <linux/virtio_ring.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -122,6 +124,39 @@ static void memory_above_the_hole(void **state)
 	assert_null(vm_mem(&big, VM_HIGH_START + 2 * VM_PAGE, 1));
 	vm_memory_free(&big);
 	vm_memory_free(&big);
+}
+
+static int reaches(const volatile uint8_t *at)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL); /* no report of a sanitizer */
+		_exit(*at);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status);
+}
+
+/* Two megabytes of nothing on either side, and aligned to as much, whatever the size. */
+static void memory_is_guarded(void **state)
+{
+	struct vm_memory m;
+	struct err e;
+
+	(void)state;
+	for (unsigned i = 1; i < 40; i += 13) {
+		assert_int_equal(vm_memory_make(&m, i * 100 * VM_PAGE, &e), 0);
+		assert_int_equal((uintptr_t)m.base % (2 << 20), 0);
+		assert_true(reaches(m.base));
+		assert_true(reaches(m.base + m.size - 1));
+		assert_false(reaches(m.base - 1));
+		assert_false(reaches(m.base - (2 << 20)));
+		assert_false(reaches(m.base + m.size));
+		assert_false(reaches(m.base + m.size + (2 << 20) - 1));
+		vm_memory_free(&m);
+	}
 }
 
 static void memory_refuses_odd_sizes(void **state)
@@ -638,6 +673,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(memory_has_edges),
 		T(memory_above_the_hole),
+		T(memory_is_guarded),
 		T(memory_refuses_odd_sizes),
 		T(memory_from_a_template),
 		T(chain_of_both_kinds),

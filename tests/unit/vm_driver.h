@@ -191,6 +191,7 @@ static inline void drv_up(struct vm_driver *v, uint64_t features, uint16_t size)
 		drv_queue_make(v, i, size);
 	drv_status(v, VIRTIO_CONFIG_S_DRIVER_OK);
 	assert_true(v->d->started);
+	assert_false(v->d->failed); /* queues of that size aren't offered */
 }
 
 static inline bool drv_broken(struct vm_driver *v)
