@@ -77,8 +77,14 @@ void net_cards_put(const struct net_cards *c, struct json_out *o);
 int net_cards_parse(const struct json *request, struct arena *a, struct net_cards *ret_cards,
 		    struct err *e);
 
+/* A guest that was started before its cards were known (a template) has cards with MACs of this
+ * prefix of five bytes; each is given to the first card that asks for a MAC which no other has. */
+#define NET_BLANK_MAC "\x02\x52\x46\0\0"
+
 /* configure.c: gives the caller's namespace the cards: found by MAC, renamed, addresses, up,
- * routes. Again with the same cards: nothing changes. -ENODEV: there is none with that MAC. */
+ * routes. Again with the same cards: nothing changes. -ENODEV: there is none with that MAC, nor a
+ * blank one.
+ */
 int net_configure(const struct net_cards *c, struct err *e);
 
 /* tap.c: a tap device in the namespace, up: its descriptor (non-blocking; frames bear a struct

@@ -1,7 +1,7 @@
 /* net/configure.c: in the guest: makes of the kernel's cards those that the host described.
  *
  * Invariants
- *  1. A card is its MAC: names and indices are the kernel's chance.
+ *  1. A card is its MAC: names and indices are the kernel's chance. A blank one is anybody's, once.
  *  2. Done twice, it ends the same.
  *  3. IPv6 addresses are used at once: the host has asked for duplicates of them already, and still
  *     holds them.
@@ -51,8 +51,7 @@ static int finish(struct net_nl *nl, struct nl_msg *msg, int put)
 
 struct search {
 	const uint8_t *mac;
-	struct net_link link;
-	bool found;
+	struct net_link own, blank; /* index 0: none */
 };
 
 static void compare_mac(struct nlmsghdr *h, void *arg)
@@ -61,14 +60,28 @@ static void compare_mac(struct nlmsghdr *h, void *arg)
 	const struct ifinfomsg *i = nlmsg_data(h);
 	struct nlattr *name = nlmsg_find_attr(h, sizeof(*i), IFLA_IFNAME);
 	struct nlattr *mac = nlmsg_find_attr(h, sizeof(*i), IFLA_ADDRESS);
+	struct net_link *to = NULL;
 
-	if (s->found || h->nlmsg_type != RTM_NEWLINK || i->ifi_type != ARPHRD_ETHER || !name ||
-	    !mac || nla_len(mac) != 6 || memcmp(nla_data(mac), s->mac, 6) != 0)
+	if (h->nlmsg_type != RTM_NEWLINK || i->ifi_type != ARPHRD_ETHER || !name || !mac ||
+	    nla_len(mac) != 6)
 		return;
-	s->found = true;
-	s->link.index = i->ifi_index;
-	s->link.flags = i->ifi_flags;
-	snprintf(s->link.name, sizeof(s->link.name), "%s", nla_get_string(name));
+	if (memcmp(nla_data(mac), s->mac, 6) == 0)
+		to = &s->own;
+	else if (memcmp(nla_data(mac), NET_BLANK_MAC, sizeof(NET_BLANK_MAC) - 1) == 0)
+		to = &s->blank;
+	if (!to || to->index)
+		return;
+	to->index = i->ifi_index;
+	to->flags = i->ifi_flags;
+	snprintf(to->name, sizeof(to->name), "%s", nla_get_string(name));
+}
+
+static int set_mac(struct net_nl *nl, const struct net_link *l, const uint8_t mac[6])
+{
+	struct ifinfomsg i = {.ifi_index = l->index};
+	struct nl_msg *msg = net_nl_msg(RTM_SETLINK, NLM_F_ACK, &i, sizeof(i));
+
+	return finish(nl, msg, msg ? nla_put(msg, IFLA_ADDRESS, 6, mac) : 0);
 }
 
 static int find(struct net_nl *nl, const struct net_card *c, struct net_link *ret, struct err *e)
@@ -78,12 +91,13 @@ static int find(struct net_nl *nl, const struct net_card *c, struct net_link *re
 	struct nl_msg *msg = net_nl_msg(RTM_GETLINK, NLM_F_DUMP, &i, sizeof(i));
 	int rc = net_nl_call(nl, &msg, compare_mac, &s);
 
-	if (rc == 0 && !s.found)
+	if (rc == 0 && !s.own.index && !s.blank.index)
 		rc = -ENODEV;
 	if (rc < 0)
 		return err_sys(e, -rc, c->name, "looking for the card with its MAC");
-	*ret = s.link;
-	return 0;
+	*ret = s.own.index ? s.own : s.blank;
+	rc = s.own.index ? 0 : set_mac(nl, ret, c->mac);
+	return rc < 0 ? err_sys(e, -rc, c->name, "setting the MAC of %s", ret->name) : 0;
 }
 
 static int set_flags(struct net_nl *nl, const struct net_link *l, unsigned flags)

@@ -554,6 +554,39 @@ static void test_swapped_names(void **state)
 	assert_string_equal(out, "mtu 1300\nmtu 1301\n");
 }
 
+/* Cards of a template, whose MACs weren't known: each serves one. */
+static void test_blank_cards(void **state)
+{
+	struct net_card cards[] = {{.name = "lan", .mac = {2, 0, 0, 0, 1, 0}},
+				   {.name = "eth1", .mac = {2, 0, 0, 0, 1, 1}},
+				   {.name = "wan", .mac = {2, 0, 0, 0, 1, 2}}};
+	struct net_cards c = {cards, 2};
+	struct err e = {0};
+	auto_fd guest = -1;
+	char out[1024];
+	int rc;
+
+	(void)state;
+	need_privilege();
+	guest = new_ns();
+	run_in(guest, "ip link add eth0 address 02:52:46:00:00:00 type veth peer name eth1 "
+		      "address 02:52:46:00:00:01");
+	for (int i = 0; i < 2; i++) {
+		configure(guest, &c);
+		output(guest,
+		       "ip -br link | sed 's/@[a-z0-9]*//' | awk '!/lo/ {print $1, $3}' | sort",
+		       out, sizeof(out));
+		assert_string_equal(out, "eth1 02:00:00:00:01:01\nlan 02:00:00:00:01:00\n");
+	}
+	/* There is no third. */
+	c.n = 3;
+	enter(guest);
+	rc = net_configure(&c, &e);
+	enter(home);
+	assert_int_equal(rc, -ENODEV);
+	assert_string_equal(e.where, "wan");
+}
+
 static void test_no_card(void **state)
 {
 	struct net_card card = {.name = "eth0", .mac = {2, 9, 9, 9, 9, 9}};
@@ -569,11 +602,17 @@ static void test_no_card(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_describe),           cmocka_unit_test(test_json_back),
-		cmocka_unit_test(test_json_bad),           cmocka_unit_test(test_wire),
-		cmocka_unit_test(test_one_at_a_time),      cmocka_unit_test(test_undo),
-		cmocka_unit_test(test_undo_beside_others), cmocka_unit_test(test_configure),
-		cmocka_unit_test(test_swapped_names),      cmocka_unit_test(test_no_card),
+		cmocka_unit_test(test_describe),
+		cmocka_unit_test(test_json_back),
+		cmocka_unit_test(test_json_bad),
+		cmocka_unit_test(test_wire),
+		cmocka_unit_test(test_one_at_a_time),
+		cmocka_unit_test(test_undo),
+		cmocka_unit_test(test_undo_beside_others),
+		cmocka_unit_test(test_configure),
+		cmocka_unit_test(test_swapped_names),
+		cmocka_unit_test(test_blank_cards),
+		cmocka_unit_test(test_no_card),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
