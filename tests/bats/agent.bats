@@ -211,6 +211,30 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	quiet call delete "id=$id" force=true
 }
 
+@test "a worker that is killed: its client is told, the id is free after a forced delete" {
+	printf '#!/bin/sh\necho $$ >%s/hook\nexec sleep 1000\n' "$T" >"$T/slow"
+	chmod 755 "$T/slow"
+	cfg --arg h "$T/slow" '.hooks.createRuntime = [{"path": $h}]'
+	quiet call create "id=$id" "config=@$config" >"$T/answer" 2>&1 &
+	client=$!
+	until_true test -s "$T/hook"
+	# While it is being made: known to be, and nothing to wait for.
+	run quiet call create "id=$id" "config=@$config"
+	has "already exists"
+	run quiet call wait "id=$id"
+	has "does not exist"
+	worker=$(awk '{ print $4 }' "/proc/$(cat "$T/hook")/stat")
+	kill -KILL "$worker"
+	wait "$client" || true
+	grep "ended by signal 9" "$T/answer"
+	kill -KILL "$(cat "$T/hook")"
+	quiet call delete "id=$id" force=true
+	until_true children_are 0
+	cfg 'del(.hooks)'
+	run quiet run "$id" "config=@$config"
+	ok
+}
+
 @test "an id lives once, and again after a failed create and after delete" {
 	args sleep 1000
 	quiet up "$id" "config=@$config"
