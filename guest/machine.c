@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SEED_MAX 512
 
@@ -54,22 +55,36 @@ static int stir(const unsigned char *seed, size_t n, struct err *e)
 	return 0;
 }
 
+static int seed(struct guest_job *j, struct err *e)
+{
+	unsigned char bytes[SEED_MAX];
+	const char *hex = NULL;
+	size_t n = 0;
+	int rc = guest_get_string(j, "entropy", false, &hex, e);
+
+	if (rc < 0 || !hex)
+		return rc;
+	rc = decode(hex, bytes, &n, e);
+	return rc < 0 ? rc : stir(bytes, n, e);
+}
+
 /* After a restore: what no two guests may share. */
 int guest_reseed(struct guest_job *j, struct err *e)
 {
-	unsigned char seed[SEED_MAX];
-	const char *hex = NULL;
+	const char *name = NULL;
 	int64_t ns = 0;
-	size_t n = 0;
-	int rc = guest_get_string(j, "entropy", true, &hex, e);
+	int rc = seed(j, e);
 
-	if (rc >= 0)
-		rc = decode(hex, seed, &n, e);
-	if (rc >= 0)
+	if (rc >= 0 && json_get(j->ask, "time_ns")) {
 		rc = guest_get_int(j, "time_ns", 0, INT64_MAX, &ns, e);
+		if (rc >= 0)
+			rc = set_clock(ns, e);
+	}
 	if (rc >= 0)
-		rc = stir(seed, n, e);
-	return rc < 0 ? rc : set_clock(ns, e);
+		rc = guest_get_string(j, "hostname", false, &name, e);
+	if (rc >= 0 && name && sethostname(name, strlen(name)) < 0)
+		rc = err_sys(e, errno, "hostname", "setting it");
+	return rc;
 }
 
 /* Before create, or again when the host's namespace has changed. */

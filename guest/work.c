@@ -180,6 +180,7 @@ static int events(struct guest_job *j, struct err *e)
 
 static int ps(struct guest_job *j, struct err *e)
 {
+	struct json_out o;
 	pid_t *pids = NULL;
 	size_t n = 0;
 	int rc = rt_pids(&j->env, j->id, &pids, &n, e);
@@ -187,10 +188,17 @@ static int ps(struct guest_job *j, struct err *e)
 	if (rc < 0)
 		return rc;
 	guest_key(j, "pids");
-	strbuf_puts(&j->ok, "[");
+	json_out_init(&o, &j->ok, NULL);
+	json_arr_open(&o, NULL);
 	for (size_t i = 0; i < n; i++)
-		strbuf_printf(&j->ok, "%s%d", i ? "," : "", (int)pids[i]);
-	strbuf_puts(&j->ok, "]");
+		json_put_i64(&o, NULL, pids[i]);
+	json_arr_close(&o);
+	guest_key(j, "processes");
+	json_out_init(&o, &j->ok, NULL);
+	json_arr_open(&o, NULL);
+	for (size_t i = 0; i < n; i++)
+		guest_put_process(&o, pids[i]);
+	json_arr_close(&o);
 	free(pids);
 	return 0;
 }

@@ -46,6 +46,9 @@ int guest_exec(struct guest_job *j, struct err *e);
 /* The bundle that create wrote. */
 void guest_remove_bundle(const struct guest_job *j);
 
+/* ps.c: an object for the process, or nothing when it is gone. */
+void guest_put_process(struct json_out *o, pid_t pid);
+
 /* machine.c: the verbs of the whole guest. */
 int guest_reseed(struct guest_job *j, struct err *e);
 int guest_net(struct guest_job *j, struct err *e);

@@ -175,15 +175,29 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	quiet call delete "id=$id"
 }
 
-@test "pause, resume, update, stats, ps, state" {
+@test "pause, resume, stats, ps, state" {
 	args sleep 1000
 	quiet up "$id" "config=@$config"
 	quiet call pause "id=$id"
 	[ "$(quiet call state "id=$id" | jq -r .state.status)" = paused ]
 	quiet call resume "id=$id"
+	[ "$(quiet call stats "id=$id" | jq -r .stats.type)" = stats ]
+	quiet call ps "id=$id" >"$T/ps"
+	[ "$(jq -r '.pids | length' "$T/ps")" = 1 ]
+	[ "$(jq -r '.processes[0] | "\(.pid) \(.uid) \(.command) \(has("tty"))"' "$T/ps")" = "$(jq '.pids[0]' "$T/ps") 0 sleep 1000 false" ]
+	[ $(($(date +%s) - $(jq '.processes[0].started' "$T/ps"))) -lt 60 ]
+	quiet call delete "id=$id" force=true
+}
+
+@test "update: a new limit, and a resources object that is wrong" {
+	need_controller pids
+	args sleep 1000
+	quiet up "$id" "config=@$config"
 	quiet call update "id=$id" 'resources="{\"pids\":{\"limit\":77}}"'
 	[ "$(quiet call stats "id=$id" | jq .stats.data.pids.limit)" = 77 ]
-	[ "$(quiet call ps "id=$id" | jq '.pids | length')" = 1 ]
+	run quiet call update "id=$id" 'resources="{\"pids\":{\"limit\":true}}"'
+	exit_is 99
+	has "resources:1:"
 	quiet call delete "id=$id" force=true
 }
 
