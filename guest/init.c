@@ -76,7 +76,7 @@ void guest_say(const char *text)
 
 _Noreturn void guest_down(const struct err *why)
 {
-	char line[sizeof(why->where) + sizeof(why->text) + 4];
+	char line[sizeof(*why)];
 
 	if (why)
 		guest_say(err_line(why, line, sizeof(line)));

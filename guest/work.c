@@ -121,7 +121,7 @@ static int resume(struct guest_job *j, struct err *e)
 static int update(struct guest_job *j, struct err *e)
 {
 	const char *text = NULL;
-	struct spec_resources *r;
+	struct spec_resources *r = NULL;
 	int rc = guest_get_string(j, "resources", true, &text, e);
 
 	if (rc >= 0)

@@ -10,6 +10,8 @@
   agent.py SOCKET many N ID [KEY=VALUE…]   run, N times; prints each different output once
   agent.py SOCKET follow ID INTERVAL_NS    prints events until the container ends
   agent.py SOCKET crowd ID N               N at once follow events, a request goes through, all leave
+  agent.py SOCKET refusals                 lines of standard input: words, a tab, a request whose
+                                           refusal has the words
   agent.py SOCKET raw HEX                  sends bytes, prints what comes back
 
 A VALUE is JSON where it can be, @FILE the text of a file, else a string. Standard input goes to the
@@ -171,6 +173,20 @@ def raw(path, data):
     return 0
 
 
+def refusals(path, lines):
+    failed = 0
+    for line in lines.decode().splitlines():
+        words, request = line.split('\t')
+        s = connect(path)
+        s.sendall(struct.pack('<I', len(request)) + request.encode())
+        answer = json.dumps(recv(s))
+        s.close()
+        if not answer.startswith('{"error"') or words not in answer:
+            print('%s\n  wanted: %s\n  got: %s' % (request, words, answer))
+            failed += 1
+    return failed
+
+
 def follow(path, ident, interval):
     s, _ = ask(path, 'events', id=ident, interval_ns=interval)
     try:
@@ -208,6 +224,8 @@ def main(path, what, *words):
         sys.stdout.buffer.write(take(s, int(plain[2])))
     elif what == 'many':
         return many(path, int(plain[0]), plain[1], members)
+    elif what == 'refusals':
+        return refusals(path, data)
     elif what == 'follow':
         return follow(path, plain[0], int(plain[1]))
     elif what == 'crowd':

@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 
 # A start takes thirty times as long under emulation. What takes hundreds of them is for the host:
 # races, kill points, and the engines.
-left_out="faults.bats escapes.bats podman.bats podman-checkpoint.bats podman-pods.bats podman-rootless.bats podman-work.bats buildah.bats cri-o.bats"
+left_out="guest-init.bats faults.bats escapes.bats podman.bats podman-checkpoint.bats podman-pods.bats podman-rootless.bats podman-work.bats buildah.bats cri-o.bats"
 left_out+=" docker.bats containerd.bats cri.bats"
 
 files=("${@##*/}")
