@@ -8,7 +8,7 @@
 /* The size of the machine, from the spec: config-vm.md, else the limits, else the host. */
 struct be_vm_shape {
 	uint64_t memory; /* bytes */
-	unsigned vcpus;
+	unsigned vcpus, cards;
 	const char *kernel, *parameters; /* path; words or NULL */
 };
 int be_vm_shape(struct rt_container *c, struct be_vm_shape *ret, struct err *e);

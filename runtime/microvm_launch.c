@@ -199,15 +199,17 @@ static int attach(struct launch *l, struct err *e)
 /* --- its network --- */
 
 /* The filters outlive the machine only where the namespace does. */
-static int connect_card(struct launch *l, int ns, const struct net_card *card, struct err *e)
+static int connect_card(struct launch *l, int ns, size_t i, struct err *e)
 {
 	const struct spec_namespace *net = spec_find_ns(l->c->spec, SPEC_NS_NETWORK);
-	struct vm_net_how how = {.mtu = (uint16_t)(card->mtu > UINT16_MAX ? 0 : card->mtu)};
+	const struct net_card *card = &l->cards.items[i];
+	struct vm_net_how how = {.mac = NET_BLANK_MAC};
 	auto_fd tap = -1;
 	char record[PATH_MAX + 64];
 	int rc = 0;
 
-	memcpy(how.mac, card->mac, sizeof(how.mac));
+	/* A template's cards have no names yet: the agent gives them theirs, and MAC and MTU. */
+	how.mac[5] = (uint8_t)i;
 	if (net->path) {
 		snprintf(record, sizeof(record), "redirect %s %s", card->name, net->path);
 		rc = note(l->c, record, e);
@@ -238,8 +240,19 @@ static int connect_network(struct launch *l, struct err *e)
 	if (rc >= 0)
 		rc = sync_send(c->proc.sync, SYNC_GO, (int64_t)l->cards.n, -1, e);
 	for (size_t i = 0; rc >= 0 && i < l->cards.n; i++)
-		rc = connect_card(l, ns, &l->cards.items[i], e);
+		rc = connect_card(l, ns, i, e);
 	return rc;
+}
+
+/* Which machine fits is known when its cards are counted. */
+static int send_template(struct launch *l, struct err *e)
+{
+	struct be_vm_template *t = &l->template;
+
+	l->shape.cards = (unsigned)l->cards.n;
+	if (!l->c->spec->no_template)
+		be_vm_template_open(&l->shape, t);
+	return sync_send(l->c->proc.sync, SYNC_GO, t->from >= 0, t->from >= 0 ? t->from : t->to, e);
 }
 
 static int runtime_hooks(struct rt_container *c, struct err *e)
@@ -374,6 +387,8 @@ static int launch(struct launch *l, struct err *e)
 	if (rc >= 0)
 		rc = connect_network(l, e);
 	if (rc >= 0)
+		rc = send_template(l, e);
+	if (rc >= 0)
 		rc = reseed(l, e);
 	if (rc >= 0)
 		rc = configure_network(l, e);
@@ -406,10 +421,6 @@ int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err
 	l.cg.group = c->group;
 	if (rc >= 0)
 		rc = open_parts(&l, how, e);
-	if (rc >= 0 && !c->spec->no_template)
-		be_vm_template_open(&l.shape, &l.template);
-	l.parts.from = l.template.from;
-	l.parts.to = l.template.to;
 	if (rc >= 0)
 		rc = launch(&l, e);
 	/* A refusal of what was asked for says nothing against the machine. */

@@ -39,6 +39,7 @@ struct process {
 	int signals;
 	struct vm_net_how cards[BE_VM_CARDS];
 	size_t n_cards;
+	int from, to; /* struct vm_how */
 };
 
 /* --- descriptors, signals, terminal --- */
@@ -164,6 +165,16 @@ static int receive_cards(struct process *w, int64_t n, struct err *e)
 	return 0;
 }
 
+static int receive_template(struct process *w, struct err *e)
+{
+	int64_t is_whole = 0;
+	int fd = -1, rc = sync_expect(w->p->sync, SYNC_GO, &is_whole, &fd, e);
+
+	if (rc >= 0)
+		*(is_whole ? &w->from : &w->to) = fd;
+	return rc;
+}
+
 /* --- the file server --- */
 
 static _Noreturn void serve_files(const struct be_vm_parts *p, int sock)
@@ -242,8 +253,8 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 			     .agent = p->agent,
 			     .files = files,
 			     .log = p->log,
-			     .from = p->from,
-			     .to = p->to,
+			     .from = w->from,
+			     .to = w->to,
 			     .kernel_name = p->shape->kernel,
 			     .parameters = p->shape->parameters,
 			     .memory = p->shape->memory,
@@ -252,7 +263,7 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 			     .n_nets = w->n_cards,
 			     .work = work,
 			     .arg = w};
-	int keep[11 + BE_VM_CARDS] = {p->from,    p->to,      p->kvm, p->kernel,
+	int keep[11 + BE_VM_CARDS] = {w->from,    w->to,      p->kvm, p->kernel,
 				      p->program, p->agent,   p->log, p->terminal,
 				      p->sync,    w->signals, files};
 
@@ -266,7 +277,7 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 _Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p,
 			     const struct plan *plan, const struct plan_env *env)
 {
-	struct process w = {.id = c->id, .p = p, .signals = -1};
+	struct process w = {.id = c->id, .p = p, .signals = -1, .from = -1, .to = -1};
 	struct err e;
 	int files = -1, status = STATUS_LOST;
 	int64_t cards = 0;
@@ -276,6 +287,8 @@ _Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p
 		_exit(1);
 	if (rc >= 0)
 		rc = receive_cards(&w, cards, &e);
+	if (rc >= 0)
+		rc = receive_template(&w, &e);
 	if (rc >= 0)
 		rc = plan_run(plan, PLAN_ENTER, env, &e);
 	if (rc >= 0)

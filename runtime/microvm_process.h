@@ -11,17 +11,17 @@ struct be_vm_parts {
 	int kvm, kernel, program, agent, log;
 	int terminal; /* slave of the container's pty, or -1 */
 	/* To the runtime: GO comes with the number of network cards, then each as a tap with its
-	 * struct vm_net_how, then START; end of file before that ends it. */
+	 * struct vm_net_how, then GO with a template (1: to go on from, 0: to write) if any, then
+	 * START; end of file before that ends it. */
 	int sync;
-	int from, to; /* template, or -1 (struct vm_how) */
 	struct be_vm_shares shares;
 	const struct be_vm_shape *shape;
 };
 #define BE_VM_CARDS 4u
-#define BE_VM_PARTS_INIT                                                                 \
-	{                                                                                \
-		.from = -1, .to = -1, .net = -1, .kvm = -1, .kernel = -1, .program = -1, \
-		.agent = -1, .log = -1, .terminal = -1, .sync = -1                       \
+#define BE_VM_PARTS_INIT                                                                   \
+	{                                                                                  \
+		.net = -1, .kvm = -1, .kernel = -1, .program = -1, .agent = -1, .log = -1, \
+		.terminal = -1, .sync = -1                                                 \
 	}
 
 /* In the cloned process: becomes the monitor, and ends as the container's first process ended. */

@@ -59,8 +59,9 @@ static bool make_name(const struct be_vm_shape *s, struct be_vm_template *t)
 	struct utsname u;
 
 	uname(&u);
-	strbuf_printf(&b, "%s %s\n%llu %u %s\n", u.release, u.version,
-		      (unsigned long long)s->memory, s->vcpus, s->parameters ? s->parameters : "");
+	strbuf_printf(&b, "%s %s\n%llu %u %u %s\n", u.release, u.version,
+		      (unsigned long long)s->memory, s->vcpus, s->cards,
+		      s->parameters ? s->parameters : "");
 	add_file(&b, s->kernel);
 	add_file(&b, "/proc/self/exe");
 	add_processor(&b);
