@@ -131,7 +131,8 @@ int ns_accept(const struct spec *s, struct err *e)
 	int rc = accept_namespaces(s, e);
 
 	if (s->vm.set)
-		return refuse(e, "/vm", "asks for a micro-VM, whose backend isn't built yet");
+		return refuse(e, "/vm",
+			      "asks for a micro-VM, and the caller for the shared kernel");
 	if (rc >= 0)
 		rc = accept_linux(&s->linux_, e);
 	if (rc >= 0 && s->has_process)

@@ -89,10 +89,29 @@ static int accept_vm(const struct spec_vm *v, struct err *e)
 	return 0;
 }
 
+/* A label is of the host's kernel: inside there is no such module, and outside it isn't the
+ * container's process that would bear it. */
+static void warn_labels(struct rt_container *c)
+{
+	const struct spec_process *p = &c->spec->process;
+	struct err w;
+
+	if (!c->env->warn ||
+	    (!p->apparmor_profile && !p->selinux_label && !c->spec->linux_.mount_label))
+		return;
+	err_set(&w, ERR_UNSUPPORTED, ENOTSUP,
+		p->apparmor_profile ? "/process/apparmorProfile"
+		: p->selinux_label  ? "/process/selinuxLabel"
+				    : "/linux/mountLabel",
+		"security labels of the host mean nothing to a micro-VM's processes");
+	c->env->warn(c->env->warn_arg, &w);
+}
+
 int be_vm_accept(struct rt_container *c, struct err *e)
 {
 	int rc = accept_namespaces(c->spec, e);
 
+	warn_labels(c);
 	if (rc >= 0)
 		rc = accept_linux(c->spec, e);
 	return rc < 0 ? rc : accept_vm(&c->spec->vm, e);
@@ -191,6 +210,9 @@ struct spec *be_vm_host_spec(struct rt_container *c, const struct be_vm_shape *s
 		if (r->memory.swap.set && r->memory.swap.v > 0)
 			r->memory.swap.v = limit + swap;
 	}
+	/* Raw values of v2 are meant for the container: sizes of its memory would be the machine's.
+	 */
+	r->unified.n = 0;
 	if (r->pids_limit.set && r->pids_limit.v > 0)
 		r->pids_limit.v += HOST_PIDS;
 	return host;

@@ -1,0 +1,231 @@
+#!/usr/bin/env bats
+# A container in a machine of its own (docs/design/03-microvm.md): what is particular to it. That the rest
+# is the same, the other files show, run with RF_WALL=microvm (tests/host-vm/run.sh).
+load helpers
+
+vm_host() { "$RINGFENCE" vm check >/dev/null; }
+need_vm() {
+	vm_host || skip "no micro-VM can run here: $("$RINGFENCE" vm check | sed -n 's/^micro-VM *//p')"
+	[ -r "${RINGFENCE_KERNEL:-}" ] || skip "no guest kernel is given"
+}
+vm() { run rf run --isolation=microvm -b "$b" "$@" "$id" </dev/null; }
+vm_up() {
+	sh_args "${1:-exec sleep 1000}"
+	rf create --isolation=microvm -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }
+	start
+}
+
+@test "vm check says why not, and a create with it" {
+	! vm_host || skip "this host can"
+	run -1 "$RINGFENCE" vm check
+	has "micro-VM"
+	why=$(sed -n 's/^micro-VM *//p' <<<"$output")
+	vm
+	refused "this host can't run a micro-VM: $why"
+}
+
+@test "an unknown isolation is refused; the annotation's words are checked" {
+	run rf run --isolation=plywood -b "$b" "$id" </dev/null
+	refused "shared, microvm"
+	cfg '.annotations["io.ringfence.isolation"] = "plywood"'
+	go
+	refused /annotations/io.ringfence.isolation
+}
+
+@test "vm in the configuration and shared on the command line contradict each other" {
+	cfg '.vm = {kernel: {path: "/k"}}'
+	run rf run --isolation=shared -b "$b" "$id" </dev/null
+	refused /vm
+}
+
+@test "the guest's kernel is another one; exit code, output and errors come through" {
+	need_vm
+	sh_args 'uname -r; echo to-err >&2; exit 7'
+	run rf run --isolation=microvm -b "$b" "$id" </dev/null 2>"$T/err"
+	exit_is 7
+	[ "$output" != "$(uname -r)" ] && [[ $output == *-ringfence ]]
+	[ "$(cat "$T/err")" = to-err ]
+}
+
+@test "by annotation, by the vm section, by the program's name" {
+	need_vm
+	args uname -r
+	cfg '.annotations["io.ringfence.isolation"] = "microvm"'
+	run rf run -b "$b" "$id" </dev/null
+	[[ $output == *-ringfence ]]
+	cfg --arg k "$RINGFENCE_KERNEL" 'del(.annotations) | .vm = {kernel: {path: $k, parameters: ["a.word=1"]}, hwConfig: {vcpus: 1, memory: 268435456}}'
+	sh_args 'uname -r; grep -c processor /proc/cpuinfo; grep -o a.word=1 /proc/cmdline; awk "/MemTotal/ { print (\$2 < 262144) }" /proc/meminfo'
+	run rf run -b "$b" "$id" </dev/null
+	[[ ${lines[0]} == *-ringfence ]]
+	[ "${lines[1]} ${lines[2]} ${lines[3]}" = "1 a.word=1 1" ]
+	cp "$RINGFENCE" "$T/ringfence-vm"
+	cfg 'del(.vm)'
+	args uname -r
+	run "$T/ringfence-vm" --root "$T/state" run -b "$b" "$id" </dev/null
+	[[ $output == *-ringfence ]]
+}
+
+@test "the second start goes on from a template, and has its own randomness and time" {
+	need_vm
+	sh_args 'cat /proc/sys/kernel/random/uuid; date +%s'
+	vm
+	ok
+	first=${lines[0]}
+	ls /run/ringfence/.templates | grep -q .
+	vm
+	ok
+	[ "${lines[0]}" != "$first" ]
+	now=$(date +%s)
+	((now - lines[1] < 10 && lines[1] - now < 10))
+	cfg '.annotations["io.ringfence.no-template"] = "1"'
+	vm
+	ok
+}
+
+@test "a damaged template is no obstacle" {
+	need_vm
+	args true
+	vm
+	for f in /run/ringfence/.templates/*; do truncate -s 5000 "$f"; done
+	vm
+	ok
+	vm
+	ok
+}
+
+@test "files: the container's root and a volume are the host's" {
+	need_vm
+	mkdir "$T/v"
+	echo in >"$T/v/f"
+	mount_add /mnt bind "$T/v" rbind
+	cfg '.root.readonly = false'
+	sh_args 'cat /mnt/f; echo out >/mnt/g; ln /mnt/g /mnt/h; mkdir -p /root/a/b; chown 1000:1000 /mnt/g; chmod 4711 /mnt/g; stat -c "%a %u %h" /mnt/g'
+	vm
+	is $'in\n4711 1000 2'
+	[ "$(cat "$T/v/g")" = out ] && [ -d "$b/rootfs/root/a/b" ]
+	[ "$(stat -c '%a %u' "$T/v/h")" = "4711 1000" ]
+	cfg '.mounts[-1].options = ["rbind", "ro"]'
+	sh_args 'touch /mnt/x'
+	vm
+	exit_is 1
+	has "Read-only"
+}
+
+@test "files: a link in a share leads nowhere on the host" {
+	need_vm
+	mkdir "$T/v"
+	echo secret >"$T/secret"
+	ln -s "$T/secret" "$T/v/link"
+	ln -s ../secret "$T/v/up"
+	mount_add /mnt bind "$T/v" rbind
+	sh_args 'cat /mnt/link /mnt/up /mnt/../secret; mknod /mnt/null c 1 3; ls /mnt'
+	vm
+	hasnt secret$'\n'
+	[ ! -e "$T/v/null" ]
+}
+
+@test "exec: streams, exit codes, terminal, detached" {
+	need_vm
+	vm_up
+	run rf exec "$id" sh -c 'echo a; exit 3' </dev/null
+	exit_is 3
+	has a
+	[ "$(echo typed | rf exec "$id" cat)" = typed ]
+	run script -qec "$RINGFENCE --root $T/state exec -t $id sh -c 'tty; exit 5'" /dev/null </dev/null
+	exit_is 5
+	has /dev/pts/
+	rf exec -d --pid-file "$T/pid" "$id" sleep 50 </dev/null >/dev/null 2>&1 3>&-
+	kill -0 "$(cat "$T/pid")"
+	rf kill "$id" KILL
+	until_true stopped
+	until_true gone "$(cat "$T/pid")"
+	rf delete "$id"
+}
+
+@test "the monitor is the container's process: no root, no capability, few system calls, its group" {
+	need_vm
+	vm_up
+	p=$(pid)
+	grep -q "^CapEff:.0*$" "/proc/$p/status"
+	grep -q "^NoNewPrivs:.1$" "/proc/$p/status"
+	for t in /proc/"$p"/task/*; do grep -q "^Seccomp:.2$" "$t/status"; done
+	[ -z "$(ls -A "/proc/$p/root/")" ]
+	[ "$(readlink "/proc/$p/ns/user")" != "$(readlink /proc/self/ns/user)" ]
+	grep -q "$id" "/proc/$p/cgroup"
+	[ -z "$(ls -l "/proc/$p/fd" | grep -E ' (/[a-z]+)+$' | grep -vE '/dev/null|/dev/kvm|console.log|vmlinux|/ringfence|/exe|out$|err$')" ]
+	down
+}
+
+@test "pause and resume" {
+	need_vm
+	vm_up 'i=0; while :; do echo $((i += 1)); usleep 20000; done'
+	until_true test -s "$T/out"
+	rf pause "$id"
+	[ "$(status)" = paused ]
+	sleep 0.3
+	n=$(wc -l <"$T/out")
+	sleep 0.5
+	[ "$(wc -l <"$T/out")" = "$n" ]
+	rf resume "$id"
+	more() { [ "$(wc -l <"$T/out")" -gt "$n" ]; }
+	until_true more
+	down
+}
+
+@test "what a micro-VM can't honour is refused by its place" {
+	need_vm
+	args true
+	while IFS='|' read -r filter pointer; do
+		cp "$config" "$T/saved"
+		cfg "$filter"
+		vm
+		refused "$pointer"
+		cp "$T/saved" "$config"
+	done <<-'END'
+		.linux.namespaces |= map(select(.type != "pid"))|/linux/namespaces
+		.linux.namespaces |= map(if .type == "ipc" then .path = "/proc/1/ns/ipc" else . end)|/linux/namespaces/
+		.linux.namespaces |= map(select(.type != "network"))|/linux/namespaces
+		.linux.netDevices = {lo: {}}|/linux/netDevices
+		.vm = {kernel: {path: "/k"}, image: {path: "/i", format: "raw"}}|/vm/image
+		.vm = {hypervisor: {path: "/h"}, kernel: {path: "/k"}}|/vm/hypervisor
+		.vm = {kernel: {path: "/k"}, hwConfig: {memory: 1048576}}|/vm/hwConfig/memory
+	END
+}
+
+@test "trouble has one clear line: kernel missing, not a kernel, cut off; a hook that fails" {
+	need_vm
+	args true
+	cfg --arg k "$T/none" '.vm = {kernel: {path: $k}}'
+	vm
+	refused "$T/none"
+	head -c 100000 /dev/urandom >"$T/none"
+	vm
+	refused "not a kernel"
+	head -c 300000 "$RINGFENCE_KERNEL" >"$T/none"
+	vm
+	refused "the file ends too early"
+	cfg 'del(.vm) | .hooks = {createRuntime: [{path: "/bin/false"}]}'
+	vm
+	refused createRuntime
+	cfg 'del(.hooks)'
+	args no-such-program
+	vm
+	refused "executable file not found"
+}
+
+@test "a guest that panics ends the container, and says so" {
+	need_vm
+	cfg '.process.capabilities.bounding += ["CAP_SYS_BOOT"] | .process.capabilities.effective += ["CAP_SYS_BOOT"] | .process.capabilities.permitted += ["CAP_SYS_BOOT"]'
+	cfg '.vm = {kernel: {path: env.RINGFENCE_KERNEL, parameters: ["init=/nothing", "rdinit=/nothing"]}}'
+	args true
+	vm
+	refused "kernel stopped"
+}
+
+@test "kill -9 of the monitor leaves nothing" {
+	need_vm
+	vm_up
+	kill -9 "$(pid)"
+	until_true stopped
+	rf delete "$id"
+}
