@@ -84,7 +84,7 @@ deal() {
 }
 
 boot() {
-	"$top/tests/host-vm/boot.sh" "$work/$1" "$work/results.$1" "${RF_VM_TIMEOUT:-1500}" 2>&1 |
+	"$top/tests/host-vm/boot.sh" "$work/$1" "$work/results.$1" "${RF_VM_TIMEOUT:-2400}" 2>&1 |
 		sed -u "s/^/$1 /" >&2
 }
 
