@@ -386,14 +386,19 @@ static void t_reset(void **state)
 	struct posted p = post(REQUESTS, FUSE_GETATTR, 3, NULL, 0, 64);
 	go(REQUESTS);
 	assert_true(served(&h, NULL, 0));
+	uint64_t late = h.unique;
 	drv_up(&v, 0, 64);
-	reply(h.unique, 0, "late");
+	reply(late, 0, "late");
 	drv_turn(&v);
 	expect_none(REQUESTS);
 	assert_memory_equal(drv_at(&v, p.in, 64), none, 64);
+	/* Nor does it answer another that took its place. */
 	p = post(REQUESTS, FUSE_GETATTR, 3, NULL, 0, 64);
 	go(REQUESTS);
 	assert_true(served(&h, NULL, 0));
+	reply(late, 0, "late");
+	drv_turn(&v);
+	expect_none(REQUESTS);
 	reply(h.unique, 0, "");
 	drv_turn(&v);
 	expect_used(REQUESTS, &p, 16);
