@@ -11,6 +11,28 @@
  * share is shown as such and opened by the guest's own kernel.
  *  4. A request runs with the caller's uid and gid (per-thread setfsuid(2)) where it makes
  * something; set-id bits, ownership and times are kept as asked.
+ *
+ * What was decided
+ *  - The guest's kernel checks rights (a virtio-fs mount has default_permissions); the server only
+ *    makes things as the caller. Without the right to change its ids (rootless, no user namespace)
+ *    it makes everything as itself, and chown(2) is EPERM. Its groups should be empty.
+ *  - Names and attributes are believed for one second, for every share alike; that a name isn't
+ *    there is never remembered. Pages stay over an open if the file is as it was at the one before.
+ *  - Locks are the guest's own (no POSIX_LOCKS, no FLOCK_LOCKS): two guests of one volume don't see
+ *    each other's. No write-back cache: what a guest wrote is the host's at once.
+ *  - Extended attributes: user.*, security.capability and POSIX ACLs; the others are EOPNOTSUPP,
+ *    for they mean something to the host.
+ *  - Bounds: at most 65536 inodes are held open, or half of RLIMIT_NOFILE (the soft limit is raised
+ *    to the hard one), and 7/16 of it are open files; other inodes that the guest knows are found
+ *    again by name when they are asked for, 2 million of them at most.
+ *
+ * For a jail: after vm_fs_prepare() the process needs no path. Each worker unshares its current
+ * directory (CLONE_FS) and stands in /proc/self/fd of the server's own procfs. System calls:
+ * openat, openat2, statx, fstat, newfstatat, fstatfs, getdents64, lseek, pread64, pwritev2,
+ * recvfrom, sendto, poll, ftruncate, fallocate, fsync, fdatasync, syncfs, copy_file_range,
+ * fchmodat, fchownat, utimensat, mkdirat, mknodat, symlinkat, linkat, unlinkat, renameat2,
+ * readlinkat, getxattr, setxattr, listxattr, removexattr, setfsuid, setfsgid, capget, capset,
+ * umask, unshare, fchdir, fcntl, close, clock_gettime, futex, and what threads and memory take.
  */
 #ifndef RF_MICROVM_FS_H
 #define RF_MICROVM_FS_H
