@@ -90,26 +90,6 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	quiet call delete "id=$id"
 }
 
-@test "close: a process finds its pipe without reader, or its terminal hung up" {
-	sh_args yes
-	quiet up "$id" "config=@$config"
-	quiet taste "$id" 1 4 >"$T/taste"
-	quiet call close "id=$id" fd=1
-	run quiet call wait "id=$id"
-	has '"status"'
-	quiet call delete "id=$id"
-	sh_args 'trap "exit 8" HUP; while :; do sleep 0.1; done'
-	cfg '.process.terminal = true'
-	quiet call create "id=$id" "config=@$config" terminal=true
-	quiet call start "id=$id"
-	sleep 0.5
-	quiet call close "id=$id" fd=0
-	[ "$(quiet call wait "id=$id")" = '{"status": 2048}' ]
-	run quiet call close "id=$id" fd=3
-	exit_is 99
-	quiet call delete "id=$id"
-}
-
 @test "a megabyte of input goes through, and its end is passed on" {
 	args wc -c
 	head -c 1000000 /dev/zero >"$T/input"
@@ -151,6 +131,13 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	grep 'got more' "$T/out"
 	grep '33 77' "$T/out"
 	quiet call delete "id=$id"
+}
+
+@test "a container in the agent's own network namespace, named by its path" {
+	sh_args 'readlink /proc/self/ns/net'
+	cfg --arg p "/proc/$agent/ns/net" '(.linux.namespaces[] | select(.type == "network")).path = $p'
+	run quiet run "$id" "config=@$config"
+	is "$(readlink "/proc/$agent/ns/net")"
 }
 
 @test "stdin: false is an empty input" {
