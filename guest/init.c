@@ -76,7 +76,7 @@ void guest_say(const char *text)
 
 _Noreturn void guest_down(const struct err *why)
 {
-	char line[sizeof(*why)];
+	char line[sizeof(struct err) + 4];
 
 	if (why)
 		guest_say(err_line(why, line, sizeof(line)));

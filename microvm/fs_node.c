@@ -168,14 +168,14 @@ static bool droppable(const struct vm_fs_node *n)
 /* Takes the node out if nothing holds it, and its parents as far as that frees them. */
 static void drop(struct vm_fs_nodes *t, struct vm_fs_node *n)
 {
-	while (n && droppable(n)) {
-		struct vm_fs_node *parent = n->parent;
+	struct vm_fs_node *parent;
 
+	for (; n && droppable(n); n = parent) {
+		parent = n->parent;
 		hash_out(t, n);
 		t->slots[(uint32_t)n->id] = NULL;
 		free_node(t, n);
 		parent->children--;
-		n = parent;
 	}
 }
 

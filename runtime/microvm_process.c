@@ -51,7 +51,7 @@ static int by_number(const void *a, const void *b)
 
 void be_vm_close_others(const int *keep, size_t n)
 {
-	int sorted[32];
+	int sorted[32] = {0};
 	unsigned from = 3;
 	size_t m = 0;
 
