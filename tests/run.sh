@@ -16,9 +16,10 @@ export RINGFENCE=${RINGFENCE:-$PWD/ringfence}
 # No test may take longer; one that hangs fails.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-60}
 
-all="lint unit asan bats-hybrid bats-v1 package differential bats-v2 bats-asan host-vm"
+all="lint unit asan bats-hybrid bats-v1 package differential bats-v2 bats-asan host-vm microvm"
 # Each brings a daemon and namespaces of its own; in which view it stands makes no difference to it.
 one_view="guest-kernel.bats guest-init.bats docker.bats containerd.bats cri.bats podman.bats podman-checkpoint.bats podman-pods.bats podman-rootless.bats podman-work.bats buildah.bats cri-o.bats"
+microvm_files="microvm.bats lifecycle.bats exec.bats run.bats process.bats terminal.bats"
 asan_files="lifecycle.bats bad-config.bats spec.bats"
 
 # The programs of a folder, one after the other, as one stream of TAP.
@@ -84,6 +85,13 @@ part() {
 	host-vm)
 		# shellcheck disable=SC2086
 		tests/host-vm/run.sh ${FILES:-} 2>"$results/host-vm.console"
+		;;
+	microvm)
+		# The suite's heart over the other wall; RF_WALL=microvm tests/host-vm/run.sh runs all that there is.
+		{ scripts/deps.sh kernel && scripts/guest-kernel.sh build/guest/vmlinux; } >"$results/kernel.build" 2>&1 ||
+			echo "not ok - the guest's kernel is built: $(tail -n 1 "$results/kernel.build")"
+		# shellcheck disable=SC2086
+		RF_WALL=microvm tests/host-vm/run.sh ${FILES:-$microvm_files} 2>"$results/microvm.console"
 		;;
 	*)
 		echo "not ok - no part is called $1 (there are: $all)"

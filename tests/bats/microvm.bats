@@ -8,7 +8,7 @@ need_vm() {
 	vm_host || skip "no micro-VM can run here: $("$RINGFENCE" vm check | sed -n 's/^micro-VM *//p')"
 	[ -r "${RINGFENCE_KERNEL:-}" ] || skip "no guest kernel is given"
 }
-vm() { run rf run --isolation=microvm -b "$b" "$@" "$id" </dev/null; }
+vm() { run rf run --isolation=microvm -b "$b" "$id" </dev/null; }
 vm_up() {
 	sh_args "${1:-exec sleep 1000}"
 	rf create --isolation=microvm -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }
