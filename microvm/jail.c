@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,54 @@ static int drop(struct err *e)
 	if (rc == 0 &&
 	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0))
 		rc = err_sys(e, errno, NULL, "closing the monitor's jail");
+	return rc;
+}
+
+/* What files need: made as anybody, owned by anybody, whatever their rights. */
+static const cap_value_t file_caps[] = {
+	CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
+	CAP_FSETID, CAP_SETUID,       CAP_SETGID,          CAP_SETFCAP,
+};
+
+/* Of those that are there: a plain user's server has none. */
+static int keep_file_caps(struct err *e)
+{
+	cap_t now = cap_get_proc(), kept = cap_init();
+	int rc = now && kept ? 0 : -1;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(file_caps) / sizeof(*file_caps); i++) {
+		cap_flag_value_t has = CAP_CLEAR;
+		rc = cap_get_flag(now, file_caps[i], CAP_PERMITTED, &has);
+		if (rc == 0 && has == CAP_SET)
+			rc = cap_set_flag(kept, CAP_PERMITTED, 1, &file_caps[i], CAP_SET) < 0 ||
+					     cap_set_flag(kept, CAP_EFFECTIVE, 1, &file_caps[i],
+							  CAP_SET) < 0
+				     ? -1
+				     : 0;
+	}
+	if (rc == 0)
+		rc = cap_set_proc(kept);
+	if (rc < 0)
+		rc = err_sys(e, errno, NULL, "dropping the file server's capabilities");
+	cap_free(now);
+	cap_free(kept);
+	return rc;
+}
+
+int vm_jail_files(struct err *e)
+{
+	int rc = 0;
+
+	if (unshare(NEW_SPACES) == 0)
+		rc = empty_root(e);
+	else if (errno != EPERM)
+		rc = err_sys(e, errno, NULL, "making the file server's namespaces");
+	if (rc >= 0 && setgroups(0, NULL) < 0 && errno != EPERM)
+		rc = err_sys(e, errno, NULL, "leaving the file server's groups");
+	if (rc >= 0)
+		rc = keep_file_caps(e);
+	if (rc >= 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		rc = err_sys(e, errno, NULL, "closing the file server's jail");
 	return rc;
 }
 

@@ -12,6 +12,10 @@
  * no_new_privs, not dumpable. One thread only. */
 int vm_jail(struct err *e);
 
+/* The same for the file server, after vm_fs_prepare(): an empty root, no groups, and of the
+ * capabilities those that files need. A plain user's keeps what it sees: it has no more than he. */
+int vm_jail_files(struct err *e);
+
 enum vm_thread { VM_THREAD_LOOP, VM_THREAD_VCPU, VM_THREAD_RELAY, VM_THREAD_DISK };
 /* The calling thread's system calls, from now on (seccomp(2)); any other ends the process. */
 int vm_jail_calls(enum vm_thread t, struct err *e);
