@@ -235,7 +235,8 @@ static int load(struct vm_monitor *m, uint64_t *ret_entry, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	b.initrd = initrd = data;
+	initrd = data;
+	b.initrd = initrd;
 	command_line(m, &line);
 	if (line.failed)
 		return err_sys(e, ENOMEM, NULL, "making the kernel's command line");

@@ -71,7 +71,7 @@ vm_up() {
 	vm
 	ok
 	first=${lines[0]}
-	ls /run/ringfence/.templates | grep -q .
+	[ -n "$(find /run/ringfence/.templates -mindepth 1)" ]
 	vm
 	ok
 	[ "${lines[0]}" != "$first" ]
@@ -152,7 +152,7 @@ vm_up() {
 	[ -z "$(ls -A "/proc/$p/root/")" ]
 	[ "$(readlink "/proc/$p/ns/user")" != "$(readlink /proc/self/ns/user)" ]
 	grep -q "$id" "/proc/$p/cgroup"
-	[ -z "$(ls -l "/proc/$p/fd" | grep -E ' (/[a-z]+)+$' | grep -vE '/dev/null|/dev/kvm|console.log|vmlinux|/ringfence|/exe|out$|err$')" ]
+	[ -z "$(find "/proc/$p/fd" -mindepth 1 -printf '%l\n' | grep -E '^(/[a-z]+)+$' | grep -vE '/dev/null|/dev/kvm|console.log|vmlinux|/ringfence|/exe|out$|err$')" ]
 	down
 }
 
