@@ -41,10 +41,11 @@ vm_up() {
 @test "the guest's kernel is another one; exit code, output and errors come through" {
 	need_vm
 	sh_args 'uname -r; echo to-err >&2; exit 7'
-	run rf run --isolation=microvm -b "$b" "$id" </dev/null 2>"$T/err"
+	run --separate-stderr rf run --isolation=microvm -b "$b" "$id" </dev/null
 	exit_is 7
 	[ "$output" != "$(uname -r)" ] && [[ $output == *-ringfence ]]
-	[ "$(cat "$T/err")" = to-err ]
+	# shellcheck disable=SC2154 # bats sets it
+	[ "$stderr" = to-err ]
 }
 
 @test "by annotation, by the vm section, by the program's name" {
