@@ -58,10 +58,10 @@ before() {
 	esac
 }
 
-# Pids and times differ from run to run, and columns with their width.
+# Pids, times and the processor's share differ from run to run, and columns with their width.
 mask() {
 	sed -E -e 's/20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z */TIME /g' -e 's/(CREATED) +OWNER/\1 OWNER/' \
-		-e 's/ [0-9]{2}:[0-9]{2} / HH:MM /' -e 's/ *\b[0-9]{3,}\b */ PID /g' "$@"
+		-e 's/ [0-9]{2}:[0-9]{2} / HH:MM /' -e 's/ +[0-9]+ HH:MM / C HH:MM /' -e 's/ *\b[0-9]{3,}\b */ PID /g' "$@"
 }
 
 # Bytes as they are, and whether the last line ends.
