@@ -283,7 +283,10 @@ with_daemon() {
 		case $l in
 		error) is "" ;;
 		warning | info) is warning ;;
-		debug) is $'debug\nwarning' ;;
+		debug)
+			[ "$(sort -u <<<"$output")" = $'debug\nwarning' ]
+			[ "$(grep -c warning <<<"$output")" = 1 ]
+			;;
 		esac
 	done
 	run "$RINGFENCE" --root "$T/state" --debug list
