@@ -161,6 +161,7 @@ load helpers
 	"$RINGFENCE" --root "$T/state" --cgroup-manager=disabled create -b "$b" "$id" </dev/null >"$T/out" 3>&-
 	start
 	diff "/proc/$(pid)/cgroup" /proc/self/cgroup
+	until_true grep -qx sleep "/proc/$(pid)/comm"
 	run rf exec "$id" cat /proc/1/comm
 	is sleep
 	[ ! -s "$T/out" ]

@@ -290,7 +290,7 @@ with_daemon() {
 		esac
 	done
 	run "$RINGFENCE" --root "$T/state" --debug list
-	has "ringfence: list"
+	[ "$(grep -c 'level=debug msg="list"$' <<<"$output")" = 1 ]
 	run rf --log-level loud list
 	exit_is 1
 	has 'not "loud"'

@@ -99,6 +99,7 @@ observe() {
 	for f in "$id" "$id-2"; do
 		[ ! -e "$T/root-$who/$f" ] || rt delete --force "$f" </dev/null >/dev/null 2>&1 3>&- || true
 	done
+	[ "$who" = ringfence ] || until_true groups_swept "$id" || true
 	# crun 1.8 leaves plain files where the v2 tree would be mounted.
 	mountpoint -q /sys/fs/cgroup/unified || rm -rf --one-file-system "/sys/fs/cgroup/unified/$id"
 }
