@@ -141,16 +141,13 @@ static int run_verb(struct cli *c, char **all, struct err *e)
 	if (rc >= 0)
 		rc = count_args(v, c, e);
 	c->understood = rc >= 0;
-	if (c->understood)
-		log_msg(LOG_LV_DEBUG, "%s%s%s", v->name, c->argc ? " " : "",
-			c->argc ? c->argv[0] : "");
 	if (rc >= 0 && v->guarded)
 		rc = cli_self_guard(all, e);
 	if (rc >= 0)
 		rc = set_runtime(c, &root, e);
 	if (rc < 0)
 		return rc;
-	log_msg(LOG_LV_DEBUG, "%s %s", v->name, c->argc ? c->argv[0] : "");
+	log_msg(LOG_LV_DEBUG, "%s%s%s", v->name, c->argc ? " " : "", c->argc ? c->argv[0] : "");
 	rc = v->run(c, e);
 	log_msg(LOG_LV_DEBUG, "%s ends with %d", v->name, rc);
 	return rc;
