@@ -40,7 +40,7 @@ vm_up() {
 
 @test "the guest's kernel is another one; exit code, output and errors come through" {
 	need_vm
-	sh_args 'uname -r; echo to-err >&2; exit 7'
+	sh_args 'cat /proc/sys/kernel/osrelease; echo to-err >&2; exit 7'
 	run --separate-stderr rf run --isolation=microvm -b "$b" "$id" </dev/null
 	exit_is 7
 	[ "$output" != "$(uname -r)" ] && [[ $output == *-ringfence ]]
@@ -50,18 +50,18 @@ vm_up() {
 
 @test "by annotation, by the vm section, by the program's name" {
 	need_vm
-	args uname -r
+	args cat /proc/sys/kernel/osrelease
 	cfg '.annotations["io.ringfence.isolation"] = "microvm"'
 	run rf run -b "$b" "$id" </dev/null
 	[[ $output == *-ringfence ]]
 	cfg --arg k "$RINGFENCE_KERNEL" 'del(.annotations) | .vm = {kernel: {path: $k, parameters: ["a.word=1"]}, hwConfig: {vcpus: 1, memory: 268435456}}'
-	sh_args 'uname -r; grep -c processor /proc/cpuinfo; grep -o a.word=1 /proc/cmdline; awk "/MemTotal/ { print (\$2 < 262144) }" /proc/meminfo'
+	sh_args 'cat /proc/sys/kernel/osrelease; grep -c processor /proc/cpuinfo; grep -o a.word=1 /proc/cmdline; awk "/MemTotal/ { print (\$2 < 262144) }" /proc/meminfo'
 	run rf run -b "$b" "$id" </dev/null
 	[[ ${lines[0]} == *-ringfence ]]
 	[ "${lines[1]} ${lines[2]} ${lines[3]}" = "1 a.word=1 1" ]
 	cp "$RINGFENCE" "$T/ringfence-vm"
 	cfg 'del(.vm)'
-	args uname -r
+	args cat /proc/sys/kernel/osrelease
 	run "$T/ringfence-vm" --root "$T/state" run -b "$b" "$id" </dev/null
 	[[ $output == *-ringfence ]]
 }
