@@ -81,6 +81,14 @@ static bool is_ours(int fd)
 	       (st.st_mode & 077) == 0;
 }
 
+static bool fits(int fd, const struct be_vm_shape *s)
+{
+	struct err ignored;
+	uint64_t offset;
+
+	return vm_snapshot_check(fd, s->memory, s->vcpus, &offset, &ignored) >= 0;
+}
+
 static int open_folder(void)
 {
 	auto_str path = NULL;
@@ -105,8 +113,10 @@ void be_vm_template_open(const struct be_vm_shape *s, struct be_vm_template *ret
 		return;
 	}
 	t.from = openat(t.dir, t.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (t.from >= 0 && !is_ours(t.from))
+	if (t.from >= 0 && !(is_ours(t.from) && fits(t.from, s))) {
 		fd_close(&t.from);
+		(void)unlinkat(t.dir, t.name, 0);
+	}
 	if (t.from < 0) {
 		/* Unique among those that live: our pid. A dead one's is overwritten. */
 		snprintf(t.making, sizeof(t.making), "%s.%d", t.name, (int)getpid());
@@ -143,10 +153,7 @@ static void forget_oldest(int dir)
 
 void be_vm_template_close(struct be_vm_template *t, const struct be_vm_shape *s, bool works)
 {
-	struct err ignored;
-	uint64_t offset;
-	bool whole = works && t->to >= 0 &&
-		     vm_snapshot_check(t->to, s->memory, s->vcpus, &offset, &ignored) >= 0;
+	bool whole = works && t->to >= 0 && fits(t->to, s);
 
 	if (whole && renameat(t->dir, t->making, t->dir, t->name) == 0)
 		forget_oldest(t->dir);

@@ -9,6 +9,7 @@ need_vm() {
 	[ -r "${RINGFENCE_KERNEL:-}" ] || skip "no guest kernel is given"
 }
 vm() { run rf run --isolation=microvm -b "$b" "$id" </dev/null; }
+volume() { cfg --arg s "$T/v" --argjson o "$1" '.mounts += [{destination: "/mnt", type: "bind", source: $s, options: $o}]'; }
 vm_up() {
 	sh_args "${1:-exec sleep 1000}"
 	rf create --isolation=microvm -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }
@@ -98,8 +99,8 @@ vm_up() {
 	need_vm
 	mkdir "$T/v"
 	echo in >"$T/v/f"
-	mount_add /mnt bind "$T/v" rbind
-	cfg '.root.readonly = false'
+	volume '["rbind"]'
+	cfg '.root.readonly = false | .process.capabilities |= map_values(. + ["CAP_CHOWN", "CAP_FOWNER", "CAP_FSETID"])'
 	sh_args 'cat /mnt/f; echo out >/mnt/g; ln /mnt/g /mnt/h; mkdir -p /root/a/b; chown 1000:1000 /mnt/g; chmod 4711 /mnt/g; stat -c "%a %u %h" /mnt/g'
 	vm
 	is $'in\n4711 1000 2'
@@ -118,7 +119,7 @@ vm_up() {
 	echo secret >"$T/secret"
 	ln -s "$T/secret" "$T/v/link"
 	ln -s ../secret "$T/v/up"
-	mount_add /mnt bind "$T/v" rbind
+	volume '["rbind"]'
 	sh_args 'cat /mnt/link /mnt/up /mnt/../secret; mknod /mnt/null c 1 3; ls /mnt'
 	vm
 	hasnt secret$'\n'
@@ -176,20 +177,20 @@ vm_up() {
 @test "what a micro-VM can't honour is refused by its place" {
 	need_vm
 	args true
-	while IFS='|' read -r filter pointer; do
+	while IFS=@ read -r filter pointer; do
 		cp "$config" "$T/saved"
 		cfg "$filter"
 		vm
 		refused "$pointer"
 		cp "$T/saved" "$config"
 	done <<-'END'
-		.linux.namespaces |= map(select(.type != "pid"))|/linux/namespaces
-		.linux.namespaces |= map(if .type == "ipc" then .path = "/proc/1/ns/ipc" else . end)|/linux/namespaces/
-		.linux.namespaces |= map(select(.type != "network"))|/linux/namespaces
-		.linux.netDevices = {lo: {}}|/linux/netDevices
-		.vm = {kernel: {path: "/k"}, image: {path: "/i", format: "raw"}}|/vm/image
-		.vm = {hypervisor: {path: "/h"}, kernel: {path: "/k"}}|/vm/hypervisor
-		.vm = {kernel: {path: "/k"}, hwConfig: {memory: 1048576}}|/vm/hwConfig/memory
+		.linux.namespaces |= map(select(.type != "pid"))@/linux/namespaces
+		.linux.namespaces |= map(if .type == "ipc" then .path = "/proc/1/ns/ipc" else . end)@/linux/namespaces/
+		.linux.namespaces |= map(select(.type != "network"))@/linux/namespaces
+		.linux.netDevices = {lo: {}}@/linux/netDevices
+		.vm = {kernel: {path: "/k"}, image: {path: "/i", format: "raw"}}@/vm/image
+		.vm = {hypervisor: {path: "/h"}, kernel: {path: "/k"}}@/vm/hypervisor
+		.vm = {kernel: {path: "/k"}, hwConfig: {memory: 1048576}}@/vm/hwConfig/memory
 	END
 }
 
