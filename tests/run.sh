@@ -28,11 +28,11 @@ programs() {
 	for p in "$1"/test_*; do
 		[ -x "$p" ] && [ ! -d "$p" ] || continue
 		echo "# ${p##*/}"
-		CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$p" 2>&1 || {
-			local rc=$?
-			# A program that dies early prints no "not ok" of its own.
-			echo "not ok - ${p##*/} ended with $rc"
-		}
+		# cmocka writes a skip as "not ok N # SKIP".
+		CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$p" 2>&1 | sed 's/^not ok \([0-9]* # SKIP\)/ok \1/'
+		local rc=${PIPESTATUS[0]}
+		# A program that dies early prints no "not ok" of its own.
+		[ "$rc" = 0 ] || echo "not ok - ${p##*/} ended with $rc"
 	done
 }
 
