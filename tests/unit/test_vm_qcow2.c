@@ -393,15 +393,12 @@ static void as_a_disk(void **state)
 }
 
 /* A packed cluster under the monitor's own list of system calls: any other ends the process. */
-static void packed_and_jailed(void **state)
+__attribute__((unused)) static void packed_and_jailed(void **state)
 {
 	pid_t pid;
 	int status;
 
 	(void)state;
-#ifdef __SANITIZE_ADDRESS__
-	skip(); /* the sanitizer makes calls of its own */
-#endif
 	put_packed(N_CLUSTERS * CLUSTER, 8);
 	pid = fork();
 	if (!pid) {
@@ -417,6 +414,13 @@ static void packed_and_jailed(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* The sanitizer makes system calls of its own: built with it, there is no such test. */
+#ifdef __SANITIZE_ADDRESS__
+#define JAILED
+#else
+#define JAILED T(packed_and_jailed),
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,8 +435,7 @@ int main(void)
 		T(packed_clusters),
 		T(noise),
 		T(as_a_disk),
-		T(packed_and_jailed),
-	};
+		JAILED};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
