@@ -281,7 +281,7 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 		verb	{"verb":7}
 		required	{"verb":"start"}
 		invalid container ID	{"verb":"start","id":"../x"}
-		invalid container ID	{"verb":"create","id":"","config":"{}"}
+		id cannot be empty	{"verb":"create","id":"","config":"{}"}
 		does not exist	{"verb":"start","id":"nobody"}
 		does not exist	{"verb":"io","id":"nobody","fd":1}
 		does not exist	{"verb":"wait","id":"nobody"}
