@@ -88,7 +88,7 @@ told() { grep -qx "$1" "$T/told"; }
 counted() {
 	need_criu
 	counter
-	sh_args 'notify READY=1; i=0; while :; do i=$((i + 1)); echo $i >/tmp/n.new; mv /tmp/n.new /tmp/n; notify STATUS=$i 2>&-; usleep 20000; done'
+	sh_args 'exec 2>/dev/null; notify READY=1; i=0; while :; do i=$((i + 1)); echo $i >/tmp/n.new; mv /tmp/n.new /tmp/n; notify STATUS=$i; usleep 20000; done'
 	with run -d -b "$b" "$id"
 	until_true counted_past 3
 	dump
