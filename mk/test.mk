@@ -44,6 +44,11 @@ check: ## all of it: lint, unit tests, sanitizers, every view, the host VM
 	+@$(MAKE) --no-print-directory ringfence helpers
 	@tests/run.sh
 
+.PHONY: check-microvm
+check-microvm: ringfence helpers ## the suite's heart with micro-VMs, in the emulated host VM
+	@scripts/deps.sh build test kernel
+	@PARTS=microvm tests/run.sh
+
 .PHONY: unit
 unit: $(UNIT) ## build and run the unit tests
 	@PARTS=unit tests/run.sh

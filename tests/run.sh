@@ -16,7 +16,7 @@ export RINGFENCE=${RINGFENCE:-$PWD/ringfence}
 # No test may take longer; one that hangs fails.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-60}
 
-all="lint unit asan bats-hybrid bats-v1 package differential bats-v2 bats-asan host-vm microvm"
+all="lint unit asan bats-hybrid bats-v1 package differential bats-v2 bats-asan host-vm"
 # Each brings a daemon and namespaces of its own; in which view it stands makes no difference to it.
 one_view="guest-kernel.bats guest-init.bats docker.bats containerd.bats cri.bats podman.bats podman-checkpoint.bats podman-pods.bats podman-rootless.bats podman-work.bats buildah.bats cri-o.bats"
 microvm_files="microvm.bats lifecycle.bats exec.bats run.bats process.bats terminal.bats"
@@ -86,6 +86,7 @@ part() {
 		# shellcheck disable=SC2086
 		tests/host-vm/run.sh ${FILES:-} 2>"$results/host-vm.console"
 		;;
+	# Not among all yet: nested emulation is slow, and at times stands still (make check-microvm).
 	microvm)
 		# The suite's heart over the other wall; RF_WALL=microvm tests/host-vm/run.sh runs all that there is.
 		{ scripts/deps.sh kernel && scripts/guest-kernel.sh build/guest/vmlinux; } >"$results/kernel.build" 2>&1 ||

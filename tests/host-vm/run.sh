@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 
 # A start takes thirty times as long under emulation. What takes hundreds of them is for the host:
 # races, kill points, and the engines.
-left_out="guest-init.bats faults.bats escapes.bats podman.bats podman-checkpoint.bats podman-pods.bats podman-rootless.bats podman-work.bats buildah.bats cri-o.bats"
+left_out="agent.bats guest-init.bats guest-kernel.bats checkpoint-options.bats faults.bats escapes.bats podman.bats podman-checkpoint.bats podman-pods.bats podman-rootless.bats podman-work.bats buildah.bats cri-o.bats"
 left_out+=" docker.bats containerd.bats cri.bats"
 
 # Each start is a machine's: what isn't about containers has nothing new to say there.
