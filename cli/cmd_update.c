@@ -63,6 +63,10 @@ int cmd_update(struct cli *c, struct err *e)
 	struct spec_intel_rdt rdt = {0};
 	int rc;
 
+	/* A kernel that scales weights otherwise would take it. */
+	if (c->blkio_weight.set && c->blkio_weight.v &&
+	    (c->blkio_weight.v < 10 || c->blkio_weight.v > 1000))
+		return err_set(e, ERR_USAGE, EINVAL, "/blockIO/weight", "must be from 10 to 1000");
 	rc = rdt_from_flags(c, &rdt, e);
 	if (rc < 0)
 		return rc;

