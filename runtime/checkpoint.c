@@ -146,12 +146,19 @@ static void freezer(struct rt_container *c, struct strbuf *opts)
 				rt_wire_str(opts, RT_CO_FREEZE_CGROUP, dir);
 }
 
-static int pass_status_fd(struct rt_criu_call *call, const struct rt_criu *how, struct err *e)
+/* For --status-fd: the word that lazy pages can be had is CRIU's notification, the zero byte ours.
+ * CRIU's own status_fd is obsolete, and at times closes a descriptor that the pages go through. */
+static int reached(void *arg, const char *what, pid_t pid, int fd, struct err *e)
 {
-	if (how->status_fd < 0)
+	const int *status_fd = arg;
+
+	(void)pid;
+	(void)fd;
+	if (*status_fd < 0 || !str_eq(what, "status-ready"))
 		return 0;
-	rt_wire_num(&call->opts, RT_CO_STATUS_FD, (uint64_t)how->status_fd);
-	return rt_criu_pass(call, how->status_fd, e);
+	int rc = file_write_all(*status_fd, "", 1);
+	return rc < 0 ? err_sys(e, -rc, NULL, "--status-fd: writing to descriptor %d", *status_fd)
+		      : 0;
 }
 
 static int request(struct rt_container *c, const struct rt_criu *how, struct rt_criu_call *call,
@@ -160,8 +167,6 @@ static int request(struct rt_container *c, const struct rt_criu *how, struct rt_
 	struct strbuf *b = &call->opts;
 	int rc = rt_criu_begin(call, c, how, true, e);
 
-	if (rc == 0)
-		rc = pass_status_fd(call, how, e);
 	if (rc < 0)
 		return rc;
 	rt_wire_num(b, RT_CO_PID, (uint64_t)c->doc.pid);
@@ -203,10 +208,13 @@ static int mark(const struct rt_criu_call *call, bool notified, struct err *e)
 
 int be_shared_checkpoint(struct rt_container *c, const struct rt_criu *how, struct err *e)
 {
+	int status_fd = how->status_fd;
 	struct rt_criu_call call = {.type = how->pre_dump ? RT_CRIU_PRE_DUMP : RT_CRIU_DUMP,
 				    .img.fd = -1,
 				    .work.fd = -1,
-				    .log = "dump.log"};
+				    .log = "dump.log",
+				    .reached = reached,
+				    .arg = &status_fd};
 	bool notified = false;
 	int rc = rt_load_spec(c, e);
 

@@ -126,6 +126,22 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 	down
 }
 
+# CRIU 4.1.1 as a service splices into descriptor -1 as soon as the first page that is asked for isn't the
+# first that it holds. Then nothing is lost: the first container goes on, the second never was.
+not_served() {
+	cat "$T/err" "$T/dump"
+	tail -n 3 "$T/lazy.log"
+	grep -q 'splice: -1: Bad file descriptor' "$T/work/dump.log"
+	run wait "$dumper"
+	kill "$pager" 2>/dev/null || true
+	rf delete --force "$id"
+	id=$first
+	is_status running
+	n=$(count)
+	until_true counted_past "$n"
+	skip "criu could not serve its pages: $(grep -om 1 'page-pipe: splice.*' "$T/work/dump.log")"
+}
+
 @test "--lazy-pages, --status-fd: it goes on elsewhere before its memory has come" {
 	need_criu
 	need_criu_feature uffd-noncoop
@@ -137,25 +153,24 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 	exec 8<>"$T/ready"
 	dump --lazy-pages --status-fd 8 --page-server "127.0.0.1:$port" >"$T/dump" 2>&1 &
 	dumper=$!
-	run head -c 1 "$T/ready"
+	head -c 1 "$T/ready" | cmp - <(printf '\0')
+	exec 8>&-
 	kill -0 "$dumper"
 	[ ! -s "$T/img/pages-1.img" ] || [ "$(stat -c %s "$T/img/pages-1.img")" -lt 65536 ]
 	n=$(count)
 	criu lazy-pages --page-server --address 127.0.0.1 --port "$port" --images-dir "$T/img" --work-dir "$T/work" \
-		-o "$T/lazy.log" -v4 </dev/null 3>&- 8>&- &
+		-o "$T/lazy.log" -v4 </dev/null 3>&- &
 	pager=$!
 	until_true test -S "$T/work/lazy-pages.socket"
-	# A pager that has delivered everything may leave before its restore could say that it is done.
-	if ! id=$id-2 back --lazy-pages 8>&-; then
-		grep -q "restore finished indication" "$T/err"
-		skip "criu's pager left before its restore had finished: $(tail -n 1 "$T/lazy.log")"
-	fi
+	first=$id id=$id-2
+	# A restore whose pager is gone may wait for ever.
+	timeout 30 "$RINGFENCE" --root "$T/state" restore -d -b "$b" --image-path "$T/img" --work-path "$T/work" \
+		--lazy-pages "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || not_served
 	wait "$dumper" "$pager"
 	until_true counted_past "$n"
-	exec 8>&-
 	grep -q uffd "$T/lazy.log"
-	[ ! -e "$T/state/$id" ]
-	id=$id-2 down
+	[ ! -e "$T/state/$first" ]
+	down
 }
 
 @test "--auto-dedup: images are freed as memory is restored" {
@@ -249,7 +264,7 @@ not_asked() { ! grep -E "^($1)=" "$T/asked" || { echo "asked for without the opt
 	dump_asks 38=1073741824 --empty-ns network
 	dump_asks 46=1 --tcp-skip-in-flight
 	dump_asks 48=1 --lazy-pages
-	dump_asks 49=0 --status-fd 0
+	dump_asks 12=1 --status-fd 0
 	dump_asks 52=1 --tcp-close
 	dump_asks 64=1 --network-lock iptables
 	dump_asks 64=2 --network-lock nftables

@@ -22,7 +22,8 @@ helpers=$top/build/helpers
 
 setup() {
 	T=$(mktemp -d "${TMPDIR:-/tmp}/rft.XXXXXX")
-	id=rft-${T##*.}
+	own_id=rft-${T##*.} # teardown's: a test may have changed id when it ends
+	id=$own_id
 	b=$T/b
 	config=$b/config.json
 	host_before=$(host_snapshot)
@@ -33,6 +34,7 @@ setup() {
 teardown() {
 	local c rc=0 after
 	if declare -F extra_teardown >/dev/null; then extra_teardown; fi
+	id=$own_id
 	for c in "$id" "$id-2" "$id-3"; do
 		[ ! -e "$T/state/$c" ] || rf delete --force "$c" </dev/null >/dev/null 2>&1 || true
 	done

@@ -33,7 +33,7 @@ part() {
 			[ ! -e $f ] || { ls -ld $f | cut -c 1-10; wc -c <$f; ls -A $f | grep -vx $f; } 2>&1
 		done
 		for f in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do [ -w $f ] && touch -c $f 2>&1; done ;;
-	root) ls -la / | sed -E 's/(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +[0-9]+ +[0-9:]+//; s/^total.*//; s/ [0-9]+ root +root +0 +proc$/ proc/; /proc$/s/ +[0-9]+ / /' ;;
+	root) ls -la / | sed -E 's/(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +[0-9]+ +[0-9:]+//; s/^total.*//; s/ [0-9]+ root +root +0 +proc$/ proc/; / proc$/s/ +([0-9]+ +)?/ /' ;;
 	esac
 }
 part $1
