@@ -5,7 +5,10 @@ cd "$(dirname "$0")/../.." || exit 1
 . tests/lint/tap.sh
 
 declare -A floor=([common]=0 [spec]=1 [net]=2 [cgroups]=2 [namespaces]=2 [microvm]=2
-	[runtime]=3 [zones]=4 [guest]=4 [cli]=5)
+	[runtime]=3 [zones]=4 [guest]=5 [cli]=5)
+# One program has two faces, the command line and the guest's first process: main tells them apart, and knows
+# the other face by this header alone.
+door="guest/guest.h"
 declare -A prefixes=(
 	[common]="err_ fd_ file_ path_ proc_ plan_ sync_ str_ strbuf_ arena_ log_ sys_"
 	[spec]="spec_ json_"
@@ -23,22 +26,24 @@ declare -A library=([yajl/]=spec [netlink/]=net [linux/rtnetlink]=net [libcgroup
 	[seccomp.h]=namespaces)
 
 includes() {
-	local room file target bad=
+	local room file header target bad=
 	for room in $rooms; do
 		[ -d "$room" ] || continue
-		while IFS=: read -r file target; do
-			[ -n "${floor[$target]:-}" ] || continue
-			[ "$target" = "$room" ] && continue
-			[ "${floor[$target]}" -lt "${floor[$room]}" ] || bad+="$file includes $target/"$'\n'
-		done < <(grep -HoE '^#[[:space:]]*include "[a-z]+/' "$room"/*.[ch] 2>/dev/null |
-			sed -E 's/^([^:]*):.*"([a-z]+)\/$/\1:\2/' | sort -u)
+		while IFS=: read -r file header; do
+			target=${header%%/*}
+			[ -n "${floor[$target]:-}" ] && [ "$target" != "$room" ] || continue
+			[ "$room/$header" != "cli/$door" ] || continue
+			[ "${floor[$target]}" -lt "${floor[$room]}" ] || bad+="$file includes $header"$'\n'
+		done < <(grep -HoE '^#[[:space:]]*include "[a-z]+/[a-z0-9_/]+\.h' "$room"/*.[ch] 2>/dev/null |
+			sed -E 's/^([^:]*):.*"/\1:/' | sort -u)
 	done
 	printf '%s' "$bad"
 }
 
 siblings_by_path() {
+	# shellcheck disable=SC2086 # a list of rooms
 	# An include that climbs out of the room escapes the check above.
-	grep -HnE '^#[[:space:]]*include "\.\.' -r --include='*.[ch]' common spec net cgroups namespaces runtime cli 2>/dev/null
+	grep -HnE '^#[[:space:]]*include "\.\.' -r --include='*.[ch]' $rooms 2>/dev/null
 }
 
 libraries() {
