@@ -153,6 +153,18 @@ int rt_load_spec(struct rt_container *c, struct err *e)
 	return spec_parse(c->arena, c->config, c->config_len, "config.json", &c->spec, e);
 }
 
+int rt_plan_prepare(struct rt_container *c, const struct plan *p, struct plan_env *env,
+		    struct err *e)
+{
+	int rc = plan_run(p, PLAN_PREPARE, env, e);
+
+	if (rc >= 0 && c->group && !cg_group_none(c->group)) {
+		c->doc.cgroup = c->group->path;
+		c->doc.unit = c->group->unit;
+	}
+	return rc;
+}
+
 int rt_load_group(struct rt_container *c, struct err *e)
 {
 	int rc = 0;

@@ -76,6 +76,9 @@ int rt_open(struct rt_container *c, const struct rt_env *env, const char *id, un
 void rt_close(struct rt_container *c);
 /* The saved copy of config.json, parsed once. */
 int rt_load_spec(struct rt_container *c, struct err *e);
+/* First of all that a create does: the plan's own stage, after which the state names the group. */
+int rt_plan_prepare(struct rt_container *c, const struct plan *p, struct plan_env *env,
+		    struct err *e);
 /* The control group that state.json names. */
 int rt_load_group(struct rt_container *c, struct err *e);
 int rt_relock(struct rt_container *c, struct err *e);

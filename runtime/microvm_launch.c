@@ -372,12 +372,8 @@ static int create_inside(struct launch *l, struct err *e)
 static int launch(struct launch *l, struct err *e)
 {
 	struct rt_container *c = l->c;
-	int rc = plan_run(&l->plan, PLAN_PREPARE, &l->env, e);
+	int rc = rt_plan_prepare(c, &l->plan, &l->env, e);
 
-	if (rc >= 0 && c->group && !cg_group_none(c->group)) {
-		c->doc.cgroup = c->group->path;
-		c->doc.unit = c->group->unit;
-	}
 	if (rc >= 0)
 		rc = spawn(l, e);
 	if (rc >= 0)

@@ -264,9 +264,7 @@ static int prepare(struct restore *r, const struct rt_create *create, struct err
 	if (rc >= 0 && c->born)
 		rc = c->born(c, e);
 	if (rc >= 0)
-		rc = plan_run(&r->plan, PLAN_PREPARE, &r->env, e);
-	if (rc >= 0 && c->group)
-		c->doc.cgroup = c->group->path;
+		rc = rt_plan_prepare(c, &r->plan, &r->env, e);
 	return rc < 0 ? rc : request(r, e);
 }
 

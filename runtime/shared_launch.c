@@ -311,11 +311,7 @@ static int launch(struct launch *l, struct err *e)
 	int rc = start_socket(c, &l->ns.start_fd, e);
 
 	if (rc >= 0)
-		rc = plan_run(&l->plan, PLAN_PREPARE, &l->env, e);
-	if (rc >= 0 && c->group && !cg_group_none(c->group)) {
-		c->doc.cgroup = c->group->path;
-		c->doc.unit = c->group->unit;
-	}
+		rc = rt_plan_prepare(c, &l->plan, &l->env, e);
 	if (rc >= 0)
 		rc = spawn(l, e);
 	if (rc >= 0)

@@ -1,13 +1,22 @@
 /* tests/unit/vm_driver.h: a driver for device tests: it speaks to a device's registers and lays its
  * rings in the guest's memory, well-behaved by default; tests misbehave by writing the rings
  * themselves (drv_desc, drv_avail_idx …).
- *
- *	struct vm_driver v;
- *	drv_open(&v, 16 << 20);                    loop and memory; v.wires is what make functions
- *want vm_rng_make(&v.wires, &d, &e); drv_attach(&v, d); drv_up(&v, 0, 16); negotiates VERSION_1 +
- *given features, queues of 16 buf = drv_alloc(&v, 64); drv_add1(&v, 0, buf, 64, true); drv_kick(&v,
- *0); drv_turn(&v); drv_used(&v, 0, &id, &len); drv_irq(&v); drv_close(&v); frees the device too
  */
+/* clang-format off */
+/*	struct vm_driver v;
+ *	drv_open(&v, 16 << 20);           loop and memory; v.wires is what make functions want
+ *	vm_rng_make(&v.wires, &d, &e);
+ *	drv_attach(&v, d);
+ *	drv_up(&v, 0, 16);                negotiates VERSION_1 and given features, queues of 16
+ *	buf = drv_alloc(&v, 64);
+ *	drv_add1(&v, 0, buf, 64, true);
+ *	drv_kick(&v, 0);
+ *	drv_turn(&v);
+ *	drv_used(&v, 0, &id, &len);
+ *	drv_irq(&v);
+ *	drv_close(&v);                    frees the device too
+ */
+/* clang-format on */
 #ifndef RF_TESTS_VM_DRIVER_H
 #define RF_TESTS_VM_DRIVER_H
 
