@@ -14,10 +14,13 @@ extra_teardown() {
 	local n
 	rt delete --force "$id" >/dev/null 2>&1 || true
 	rt delete --force "$id-2" >/dev/null 2>&1 || true
+	# It ends a moment after it has written the exit down.
+	until_true no_conmon || true
 	for n in net ipc uts; do ! mountpoint -q "$T/ns/$n" || umount "$T/ns/$n"; done
 	! mountpoint -q "$T" || umount "$T"
 }
 
+no_conmon() { ! pgrep -f "^conmon .*$T/" >/dev/null; }
 rt() { "$RINGFENCE" --root "$T/state" "$@" 3>&-; }
 
 # pinned: what pinns does: namespaces that live by their paths.
