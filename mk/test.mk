@@ -49,6 +49,11 @@ check-microvm: ringfence helpers ## the suite's heart with micro-VMs, in the emu
 	@scripts/deps.sh build test kernel
 	@PARTS=microvm tests/run.sh
 
+.PHONY: holes
+holes: ringfence helpers ## take one defence away at a time, and see that a test notices
+	@scripts/deps.sh build test
+	@PARTS=holes tests/run.sh
+
 .PHONY: unit
 unit: $(UNIT) ## build and run the unit tests
 	@PARTS=unit tests/run.sh

@@ -87,6 +87,11 @@ part() {
 		# shellcheck disable=SC2086
 		tests/host-vm/run.sh ${FILES:-} 2>"$results/host-vm.console"
 		;;
+	# Not among all: what it says of the tests changes with the tests alone (make holes).
+	holes)
+		make --no-print-directory unit-build >"$results/unit.build" 2>&1 || build_failed unit
+		unshare -m --propagation private tests/holes/run.sh
+		;;
 	# Not among all yet: nested emulation is slow, and at times stands still (make check-microvm).
 	microvm)
 		# The suite's heart over the other wall; RF_WALL=microvm tests/host-vm/run.sh runs all that there is.

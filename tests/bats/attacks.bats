@@ -42,7 +42,7 @@ harmless() {
 	ln -s "$T/victim" "$b/rootfs/proc"
 	harmless
 	rm "$b/rootfs/proc"
-	ln -s sys "$b/rootfs/proc"
+	ln -s mnt "$b/rootfs/proc"
 	harmless
 	! ours || [ "$status" -ne 0 ]
 }
@@ -100,6 +100,19 @@ harmless() {
 		run rf exec --cwd "/proc/self/fd/$n" "$id" sh -c 'cd ../../../../..; ls -d usr/share 2>/dev/null; true' </dev/null
 		hasnt usr/share
 	done
+	down
+}
+
+@test "a working directory in a descriptor that is meant for the container" {
+	cfg '.process.cwd = "/proc/self/fd/3" | .process.args = ["sh", "-c", "cd ..; ls -d usr/share; true"]'
+	run rf run -b "$b" --preserve-fds 1 "$id" 3</usr </dev/null
+	hasnt usr/share
+	! ours || [ "$status" -ne 0 ]
+	cfg '.process.cwd = "/"'
+	up
+	run rf exec --preserve-fds 1 --cwd /proc/self/fd/3 "$id" sh -c 'cd ..; ls -d usr/share; true' 3</usr </dev/null
+	hasnt usr/share
+	! ours || [ "$status" -ne 0 ]
 	down
 }
 

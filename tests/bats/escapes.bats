@@ -96,14 +96,20 @@ attacked_copy() {
 
 @test "a container that waits for exec can't write to the runtime's file" {
 	attacked_copy
-	cfg '.process.capabilities[] += ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"] | .process.noNewPrivileges = false'
-	up 'while :; do for p in /proc/[0-9]*; do case $(readlink $p/exe) in */busybox | "") ;; *) (echo pwned >$p/exe) 2>/dev/null && echo PWNED; echo saw >>/tmp/saw ;; esac; done; done'
+	cfg '.process.capabilities[] += ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"] | .process.noNewPrivileges = false | .root.readonly = false'
+	# While it runs, its file is busy: a descriptor is kept, and written through once it has ended.
+	up 'while :; do for p in /proc/[0-9]*; do case $(readlink $p/exe) in */busybox | "") ;; *)
+		(exec 9<$p/exe && echo saw >>/tmp/saw && for i in $(seq 40); do (echo pwned >/proc/self/fd/9) 2>/dev/null && echo PWNED && break; usleep 50000; done) 2>/dev/null & ;;
+		esac; done; done'
 	printf '#!/proc/self/exe\n' >"$b/rootfs/bin/evil"
 	chmod +x "$b/rootfs/bin/evil"
-	for i in 1 2 3 4 5 6 7 8 9 10; do
+	for i in $(seq 40); do
 		rf exec "$id" true </dev/null 3>&- || true
 		timeout 5 "$RINGFENCE" --root "$T/state" exec "$id" /bin/evil </dev/null 3>&- >/dev/null 2>&1 || true
+		[ ! -s "$b/rootfs/tmp/saw" ] || [ "$i" -lt 5 ] || break
 	done
+	[ -s "$b/rootfs/tmp/saw" ]
+	sleep 1
 	[ "$(sha256sum <"$RINGFENCE")" = "$sum" ]
 	run grep PWNED "$T/out"
 	[ "$status" -ne 0 ]
@@ -121,10 +127,45 @@ attacked_copy() {
 	down
 }
 
+@test "the joining exec shows no descriptor of the host to root of a user namespace" {
+	cfg '.linux.namespaces += [{type: "user"}] | .linux.gidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+		| .linux.uidMappings = .linux.gidMappings | .process.capabilities[] += ["CAP_SYS_PTRACE"]'
+	chmod 755 "$T" "$b"
+	chown -R 100000:100000 "$b/rootfs"
+	up 'while :; do ls -l /proc/[0-9]*/fd 2>/dev/null | grep -F "'"$victim"'"; done'
+	exec 21<"$victim" 22<"$victim/secret"
+	for i in $(seq 30); do
+		rf exec "$id" true </dev/null 3>&- || true
+	done
+	exec 21<&- 22<&-
+	[ ! -s "$T/out" ]
+	down
+}
+
+# The device is right when /dev is made, and a link when the masks come, or the other way round.
+@test "a mask isn't taken from a /dev/null that is swapped meanwhile" {
+	mkdir "$T/dev"
+	mknod -m 666 "$T/dev/null" c 1 3
+	ln -s /proc/version "$T/dev/link"
+	cfg --arg s "$T/dev" '.mounts |= map(select(.destination | startswith("/dev") | not))
+		| .mounts += [{destination: "/dev", type: "bind", source: $s, options: ["bind"]}]
+		| .linux.maskedPaths = ["/proc/cpuinfo"]'
+	sh_args 'grep -q . /proc/cpuinfo && echo A WINDOW; true'
+	"$helpers/racer" "$T/dev" null link 2>/dev/null 3>&- &
+	racer_pid=$!
+	disown
+	for i in $(seq 40); do
+		go
+		hasnt WINDOW
+	done
+	kill -KILL $racer_pid
+}
+
 @test "a mask isn't taken from the image's own /dev/null" {
 	cfg '.mounts |= map(select(.destination | startswith("/dev") | not))'
-	ln -s /proc/sysrq-trigger "$b/rootfs/dev/null"
-	sh_args 'stat -c %t:%T /proc/kcore; grep " /proc/kcore " /proc/mounts'
+	ln -s /proc/version "$b/rootfs/dev/null"
+	cfg '.linux.maskedPaths = ["/proc/cpuinfo"]'
+	sh_args 'stat -c %t:%T /proc/cpuinfo; grep " /proc/cpuinfo " /proc/mounts'
 	go
 	if [ "$status" -eq 0 ]; then
 		hasnt " proc "
