@@ -44,12 +44,20 @@ st() { rt state "$id" 2>/dev/null | jq -r .status 2>/dev/null; }
 is_now() { [ "$(st)" = "$1" ]; }
 ended() { until_true is_now stopped; }
 
+# A runtime may return before the program has taken its place, and before a signal has taken effect.
+began() { ! grep -q INIT "/proc/$(rt state "$id" | jq .pid)/comm"; }
+settled() {
+	local p
+	p=$(rt state "$id" 2>/dev/null | jq -r 'select(.status == "running") | .pid' 2>/dev/null)
+	[ -z "$p" ] || ! grep -qE '^(SigPnd|ShdPnd):.*[^0[:space:]]' "/proc/$p/status" 2>/dev/null
+}
+
 before() {
 	case $1 in
 	none) return ;;
 	created) rt create -b "$b" "$id" ;;
-	running) rt run -d -b "$b" "$id" ;;
-	paused) rt run -d -b "$b" "$id" && rt pause "$id" ;;
+	running) rt run -d -b "$b" "$id" && until_true began ;;
+	paused) rt run -d -b "$b" "$id" && until_true began && rt pause "$id" ;;
 	stopped) rt run -d -b "$b" "$id" && rt kill "$id" KILL && ended ;;
 	*)
 		echo "no state is called $1"
@@ -77,6 +85,7 @@ look() {
 	cp "$T/err" "$1/words"
 	# A warning that passes with the host's load is no message of failure.
 	grep -Eqv 'level=warning|^ringfence: .*: ignoring ' "$T/err" && echo some >"$1/stderr" || echo none >"$1/stderr"
+	until_true settled || true
 	st >"$1/status" || true
 	[ -s "$1/status" ] || echo gone >"$1/status"
 	(cd "$T/w" && find . -mindepth 1 | sort | while read -r f; do
