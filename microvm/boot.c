@@ -8,6 +8,7 @@
 #include "microvm/boot.h"
 
 #include "common/fd.h"
+#include "microvm/acpi.h"
 
 #include <asm/bootparam.h>
 #include <elf.h>
@@ -41,20 +42,32 @@ static int not_a_kernel(const struct vm_boot *b, const char *why, struct err *e)
 		       "not a kernel that a micro-VM can start: %s", why);
 }
 
-/* A short file is one that was cut off. */
-static int read_at(const struct vm_boot *b, void *to, size_t len, uint64_t offset, struct err *e)
+/* Returns how many bytes there were: fewer than len at the file's end. */
+static ssize_t read_some(int fd, void *to, size_t len, uint64_t offset)
 {
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pread(b->kernel, (char *)to + done, len - done, (off_t)(offset + done));
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (char *)to + done, len - done, (off_t)(offset + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_sys(e, errno, b->name, "reading the kernel");
+			return -errno;
 		if (n == 0)
-			return not_a_kernel(b, "the file ends too early", e);
+			break;
 		done += (size_t)n;
 	}
-	return 0;
+	return (ssize_t)done;
+}
+
+/* A short file is one that was cut off. */
+static int read_at(const struct vm_boot *b, void *to, size_t len, uint64_t offset, struct err *e)
+{
+	ssize_t n = read_some(b->kernel, to, len, offset);
+
+	if (n < 0)
+		return err_sys(e, (int)-n, b->name, "reading the kernel");
+	return (size_t)n < len ? not_a_kernel(b, "the file ends too early", e) : 0;
 }
 
 /* --- ELF (elf(5)) --- */
@@ -150,23 +163,84 @@ static int load_kernel(const struct vm_memory *m, const struct vm_boot *b, struc
 	return load_bzimage(m, b, hdr, im, e);
 }
 
+/* The string lies this far behind the first sector (boot.rst, kernel_version). */
+int vm_boot_version(int kernel, char *ret, size_t size)
+{
+	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				   "._+~-";
+	struct setup_header h;
+	char text[128] = "";
+
+	if (read_some(kernel, &h, sizeof(h), 0x1f1) != sizeof(h) || h.boot_flag != 0xaa55 ||
+	    h.header != HEADER_MAGIC || h.kernel_version == 0)
+		return 0;
+	if (read_some(kernel, text, sizeof(text) - 1, h.kernel_version + 0x200u) <= 0)
+		return 0;
+	size_t n = strspn(text, good);
+	if (n == 0 || n >= size || text[0] == '.' || (text[n] != ' ' && text[n] != '\0'))
+		return 0;
+	memcpy(ret, text, n);
+	ret[n] = '\0';
+	return 1;
+}
+
 /* --- the tables around it --- */
+
+/* Every archive begins at a multiple of four, as the kernel wants it; zeroes between are skipped.
+ */
+static uint64_t padded(uint64_t len)
+{
+	return (len + 3) & ~3ull;
+}
+
+static int measure(const struct vm_boot *b, uint64_t sizes[VM_BOOT_ARCHIVES], uint64_t *ret_all,
+		   struct err *e)
+{
+	*ret_all = b->initrd_len;
+	for (size_t i = 0; i < b->n_archives; i++) {
+		struct stat st;
+		if (fstat(b->archives[i], &st) < 0)
+			return err_sys(e, errno, NULL, "reading what the guest starts with");
+		if (!S_ISREG(st.st_mode) || st.st_size >= INT32_MAX)
+			return err_set(e, ERR_SPEC, EINVAL, "/vm/kernel/initrd",
+				       "must be a file of less than 2 GiB");
+		sizes[i] = (uint64_t)st.st_size;
+		*ret_all += padded(sizes[i]);
+	}
+	return 0;
+}
+
+static int copy_archives(const struct vm_boot *b, const uint64_t *sizes, char *to, struct err *e)
+{
+	for (size_t i = 0; i < b->n_archives; i++) {
+		ssize_t n = read_some(b->archives[i], to, sizes[i], 0);
+		if (n < 0)
+			return err_sys(e, (int)-n, NULL, "reading what the guest starts with");
+		/* What a file lost meanwhile is zeroes. */
+		to += padded(sizes[i]);
+	}
+	memcpy(to, b->initrd, b->initrd_len);
+	return 0;
+}
 
 /* As high as the low RAM goes, out of the kernel's way. */
 static int load_initrd(const struct vm_memory *m, const struct vm_boot *b, const struct image *im,
 		       struct boot_params *zero, struct err *e)
 {
-	uint64_t top = m->size < VM_LOW_END ? m->size : VM_LOW_END;
-	uint64_t len = (b->initrd_len + VM_PAGE - 1) & ~(uint64_t)(VM_PAGE - 1);
+	uint64_t top = m->size < VM_LOW_END ? m->size : VM_LOW_END, all = 0;
+	uint64_t sizes[VM_BOOT_ARCHIVES];
 
 	if (!b->initrd)
 		return 0;
+	int rc = measure(b, sizes, &all, e);
+	if (rc < 0)
+		return rc;
+	uint64_t len = (all + VM_PAGE - 1) & ~(uint64_t)(VM_PAGE - 1);
 	if (len > top || top - len < im->end)
 		return too_small(m, e);
-	memcpy(vm_mem(m, top - len, len), b->initrd, b->initrd_len);
 	zero->hdr.ramdisk_image = (uint32_t)(top - len);
-	zero->hdr.ramdisk_size = (uint32_t)b->initrd_len;
-	return 0;
+	zero->hdr.ramdisk_size = (uint32_t)all;
+	return copy_archives(b, sizes, vm_mem(m, top - len, len), e);
 }
 
 static void e820(struct boot_params *zero, uint64_t from, uint64_t to, uint32_t type)
@@ -257,8 +331,11 @@ int vm_boot_load(const struct vm_memory *m, const struct vm_boot *b, uint64_t *r
 		rc = command_line(m, b, zero, e);
 	if (rc >= 0)
 		rc = vm_mptable_write(m, b->vcpus, e);
+	if (rc >= 0)
+		rc = vm_acpi_write(m, b->vcpus, b->devices, e);
 	if (rc < 0)
 		return rc;
+	zero->acpi_rsdp_addr = VM_BOOT_ACPI;
 	memory_map(m, zero);
 	seed(m, zero);
 	page_tables(m);

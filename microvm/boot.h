@@ -17,15 +17,25 @@
 	0x9fc00ull /* the last KiB of the low memory: where a kernel looks for it \
 		    */
 #define VM_CMDLINE_MAX 2048u
+#define VM_BOOT_ARCHIVES 2u
 
 struct vm_boot {
 	int kernel;       /* an ELF vmlinux or a bzImage; borrowed */
 	const char *name; /* its path, for messages */
 	const char *cmdline;
+	/* Archives that the kernel unpacks one after the other, what comes later over what came
+	 * before (Documentation/driver-api/early-userspace/buffer-format.rst): those of files first
+	 * (borrowed; each from its start), then the bytes. */
+	int archives[VM_BOOT_ARCHIVES];
+	size_t n_archives;
 	const void *initrd; /* bytes, or NULL */
 	size_t initrd_len;
-	unsigned vcpus;
+	unsigned vcpus, devices; /* how many */
 };
+
+/* The version that a bzImage bears in its header ("6.1.0-50-cloud-amd64"), as far as it can be the
+ * name of a folder. 1: it is in ret; 0: the file is no bzImage, or bears none. */
+int vm_boot_version(int kernel, char *ret, size_t size);
 
 /* Loads all of it. *ret_entry: where the first processor begins. ERR_UNSUPPORTED: not a kernel that
  * this can start; ERR_SPEC: memory too small. */
@@ -36,9 +46,8 @@ int vm_boot_load(const struct vm_memory *m, const struct vm_boot *b, uint64_t *r
  * them. */
 int vm_mptable_write(const struct vm_memory *m, unsigned vcpus, struct err *e);
 
-/* initrd.c: a cpio archive ("newc", Documentation/driver-api/early-userspace/buffer-format.rst)
- * with the program as /init and the folders that it mounts things on. malloc'ed. modules: a
- * directory with modules and their order, or -1. */
-int vm_initrd_make(int program, int modules, void **ret_data, size_t *ret_len, struct err *e);
+/* initrd.c: a cpio archive (microvm/cpio.h) with the program as /init and the folders that it
+ * mounts things on. malloc'ed. */
+int vm_initrd_make(int program, void **ret_data, size_t *ret_len, struct err *e);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "common/fd.h"
 #include "common/str.h"
-#include "microvm/boot.h"
 #include "microvm/fs.h"
 #include "microvm/jail.h"
 #include "microvm/proto.h"
@@ -18,6 +17,7 @@
 #include "microvm/vcpu.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +33,9 @@
 	"console=hvc0 quiet reboot=t panic=-1 random.trust_cpu=on ringfence.guest=1 " \
 	"rootfstype=ramfs tsc=reliable cryptomgr.notests"
 
+/* A distribution's kernel looks for what isn't there, at some length. */
+#define ACPI_WORDS " pci=off 8250.nr_uarts=0"
+
 struct vm_monitor {
 	const struct vm_how *how;
 	struct vm_loop loop;
@@ -44,6 +47,7 @@ struct vm_monitor {
 	struct vm_device *devices[DEVICES_MAX], *vsock;
 	unsigned n_devices;
 	pthread_t worker;
+	int serial; /* the log once more: the console may close its own */
 	/* Under the lock. */
 	bool done; /* work returned */
 	int status;
@@ -68,6 +72,15 @@ static void on_mmio(void *arg, uint64_t gpa, void *data, unsigned len, bool writ
 		vm_mmio_write(m->devices[window], gpa % VM_MMIO_SIZE, data, len);
 	else
 		vm_mmio_read(m->devices[window], gpa % VM_MMIO_SIZE, data, len);
+}
+
+/* For those who look for a fault (earlycon=uart8250,io,0x3f8): a distribution's kernel has no other
+ * console before its modules are loaded. */
+static void on_serial(void *arg, const void *data, size_t len)
+{
+	struct vm_monitor *m = arg;
+
+	(void)!write(m->serial, data, len);
 }
 
 static void on_end(void *arg, const char *why)
@@ -119,6 +132,8 @@ static int place(struct vm_monitor *m, struct vm_device *d, struct err *e)
 static int add_console(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
 {
 	struct vm_device *d;
+
+	m->serial = fcntl(m->how->log, F_DUPFD_CLOEXEC, 3);
 	int rc = vm_console_make(w, m->how->log, &d, e);
 
 	return rc < 0 ? rc : place(m, d, e);
@@ -216,10 +231,12 @@ static int add_devices(struct vm_monitor *m, struct err *e)
 static void command_line(const struct vm_monitor *m, struct strbuf *out)
 {
 	strbuf_puts(out, WORDS);
-	for (unsigned i = 0; i < m->n_devices; i++)
+	for (unsigned i = 0; !m->how->acpi && i < m->n_devices; i++)
 		strbuf_printf(out, " virtio_mmio.device=4K@0x%llx:%u",
 			      (unsigned long long)(VM_MMIO_BASE + i * VM_MMIO_SIZE),
 			      VM_IRQ_BASE + i);
+	if (m->how->acpi)
+		strbuf_puts(out, ACPI_WORDS);
 	if (m->how->parameters)
 		strbuf_printf(out, " %s", m->how->parameters);
 }
@@ -229,14 +246,20 @@ static int load(struct vm_monitor *m, uint64_t *ret_entry, struct err *e)
 	auto_strbuf line = {0};
 	auto_str initrd = NULL;
 	struct vm_boot b = {
-		.kernel = m->how->kernel, .name = m->how->kernel_name, .vcpus = m->how->vcpus};
+		.kernel = m->how->kernel,
+		.name = m->how->kernel_name,
+		.n_archives = m->how->n_archives,
+		.vcpus = m->how->vcpus,
+		.devices = m->n_devices,
+	};
 	void *data;
-	int rc = vm_initrd_make(m->how->program, -1, &data, &b.initrd_len, e);
+	int rc = vm_initrd_make(m->how->program, &data, &b.initrd_len, e);
 
 	if (rc < 0)
 		return rc;
 	initrd = data;
 	b.initrd = initrd;
+	memcpy(b.archives, m->how->archives, sizeof(b.archives));
 	command_line(m, &line);
 	if (line.failed)
 		return err_sys(e, ENOMEM, NULL, "making the kernel's command line");
@@ -246,7 +269,8 @@ static int load(struct vm_monitor *m, uint64_t *ret_entry, struct err *e)
 
 static int make_vcpus(struct vm_monitor *m, struct err *e)
 {
-	m->bus = (struct vm_bus){.loop = &m->loop, .mmio = on_mmio, .ended = on_end, .arg = m};
+	m->bus = (struct vm_bus){
+		.loop = &m->loop, .mmio = on_mmio, .serial = on_serial, .ended = on_end, .arg = m};
 	for (unsigned i = 0; i < m->how->vcpus; i++) {
 		int rc = vm_vcpu_make(&m->vcpus[i], &m->kvm, i, m->how->vcpus, &m->bus, e);
 		if (rc < 0)
@@ -389,7 +413,7 @@ int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e)
 	if (!m)
 		return err_sys(e, ENOMEM, NULL, "making a micro-VM");
 	m->how = how;
-	m->kvm.vm = -1;
+	m->kvm.vm = m->serial = -1;
 	/* One arena for all threads: another one is a mapping of 64 MiB, and what the library does
 	 * to shrink it is no call of ours. */
 	mallopt(M_ARENA_MAX, 1);

@@ -6,6 +6,7 @@
 #ifndef RF_MICROVM_MONITOR_H
 #define RF_MICROVM_MONITOR_H
 
+#include "microvm/boot.h"
 #include "microvm/devices.h"
 
 struct vm_monitor;
@@ -21,6 +22,11 @@ struct vm_how {
 	int log;     /* the guest's console */
 	int from;    /* a template to go on from, instead of booting (snapshot.h) */
 	int to;      /* an empty file that becomes one, once the agent listens */
+	/* Archives that the guest's kernel unpacks before ours (boot.h), and how many. */
+	int archives[VM_BOOT_ARCHIVES];
+	size_t n_archives;
+	/* Its kernel finds its devices by ACPI; else they are on the command line as well. */
+	bool acpi;
 	const char *kernel_name;
 	const char *parameters; /* of the kernel, behind ours; or NULL */
 	uint64_t memory;        /* bytes, whole pages */

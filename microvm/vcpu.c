@@ -33,6 +33,7 @@
 
 #define KEYBOARD_COMMAND 0x64 /* where a PC is reset by its keyboard controller */
 #define KEYBOARD_RESET 0xfe
+#define SERIAL 0x3f8
 
 /* --- what it is told it is --- */
 
@@ -206,7 +207,17 @@ static void on_mmio(struct vm_vcpu *v)
 	vm_unlock(v->bus->loop);
 }
 
-/* No port is served: reads find an empty bus. Returns false when the guest asked for a reset. */
+static void on_serial(struct vm_vcpu *v, const void *data, size_t len)
+{
+	if (!v->bus->serial)
+		return;
+	vm_lock(v->bus->loop);
+	v->bus->serial(v->bus->arg, data, len);
+	vm_unlock(v->bus->loop);
+}
+
+/* No port can be read: the bus is empty, as a serial line that is always ready is too. Returns
+ * false when the guest asked for a reset. */
 static bool on_port(struct vm_vcpu *v)
 {
 	struct kvm_run *r = v->run;
@@ -219,6 +230,8 @@ static bool on_port(struct vm_vcpu *v)
 		memset(data, 0xff, len);
 		return true;
 	}
+	if (r->io.port == SERIAL && r->io.size == 1)
+		on_serial(v, data, len);
 	return !(r->io.port == KEYBOARD_COMMAND && *data == KEYBOARD_RESET);
 }
 

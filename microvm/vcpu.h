@@ -24,6 +24,8 @@ struct vm_bus {
 	struct vm_loop *loop;
 	/* gpa outside RAM. Lock held. */
 	void (*mmio)(void *arg, uint64_t gpa, void *data, unsigned len, bool write);
+	/* Bytes written to the first serial port. Lock held. NULL: nobody listens. */
+	void (*serial)(void *arg, const void *data, size_t len);
 	/* The guest shut down, reset itself, or can't go on (why: one line, NULL: it asked for it).
 	 * Lock held; from the vCPU's thread. */
 	void (*ended)(void *arg, const char *why);

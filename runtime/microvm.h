@@ -10,8 +10,19 @@ struct be_vm_shape {
 	uint64_t memory; /* bytes */
 	unsigned vcpus, cards;
 	const char *kernel, *parameters; /* path; words or NULL */
+	const char *initrd;              /* the user's, or NULL */
+	/* What be_vm_modules found: the version of a bzImage and the folder of its modules, or
+	 * NULL. */
+	const char *version, *modules;
 };
 int be_vm_shape(struct rt_container *c, struct be_vm_shape *ret, struct err *e);
+
+/* microvm_kernel.c: kernel and initrd, by their paths. */
+int be_vm_kernel(struct rt_container *c, struct be_vm_shape *s, struct err *e);
+/* An archive with the modules of that kernel for its guest; *ret_fd stays as it is when it has
+ * none. */
+int be_vm_modules(struct rt_container *c, struct be_vm_shape *s, int kernel, int *ret_fd,
+		  struct err *e);
 
 /* microvm_template.c: a machine to go on from (from), or a file to write one down in (to); -1:
  * none. */

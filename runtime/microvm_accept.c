@@ -84,8 +84,6 @@ static int accept_vm(const struct spec_vm *v, struct err *e)
 		return refuse("/vm/hwConfig/irqs", "no interrupt is passed through", e);
 	if (v->image_path)
 		return refuse("/vm/image", "the root file system is root.path's", e);
-	if (v->kernel_initrd)
-		return refuse("/vm/kernel/initrd", "the guest starts with the runtime's own", e);
 	return 0;
 }
 
@@ -165,28 +163,18 @@ static const char *join(struct arena *a, const struct spec_strings *l)
 
 int be_vm_shape(struct rt_container *c, struct be_vm_shape *ret, struct err *e)
 {
-	static const char *const places[] = {"/usr/local/lib/ringfence/vmlinux",
-					     "/usr/lib/ringfence/vmlinux"};
 	const struct spec *s = c->spec;
 	struct be_vm_shape v = {.memory = count_memory(s),
 				.vcpus = count_vcpus(s),
-				.kernel = s->vm.kernel_path,
 				.parameters = join(c->arena, &s->vm.kernel_parameters)};
 
 	if (v.memory < LEAST_MEMORY)
 		return err_set(e, ERR_SPEC, EINVAL, "/vm/hwConfig/memory",
 			       "%llu MiB are too little for a guest: %llu MiB are the least",
 			       (unsigned long long)(v.memory / MIB), LEAST_MEMORY / MIB);
-	if (!v.kernel)
-		v.kernel = getenv("RINGFENCE_KERNEL");
-	for (size_t i = 0; !v.kernel && i < sizeof(places) / sizeof(*places); i++)
-		if (access(places[i], R_OK) == 0)
-			v.kernel = places[i];
-	if (!v.kernel)
-		return err_set(e, ERR_UNSUPPORTED, ENOENT, "/vm/kernel/path",
-			       "there is no guest kernel: build one with `make guest-kernel` and "
-			       "install it as %s, or name one",
-			       places[0]);
+	int rc = be_vm_kernel(c, &v, e);
+	if (rc < 0)
+		return rc;
 	*ret = v;
 	return 0;
 }

@@ -50,12 +50,13 @@ static int note(void *arg, const char *record, struct err *e)
 
 /* --- what it is made of --- */
 
-static int open_file(const char *path, const char *pointer, int *ret_fd, struct err *e)
+static int open_file(const char *path, const char *pointer, const char *what, int *ret_fd,
+		     struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return err_set(e, ERR_UNSUPPORTED, errno, pointer, "the guest's kernel %s: %s",
+		return err_set(e, ERR_UNSUPPORTED, errno, pointer, "the guest's %s %s: %s", what,
 			       path, err_reason(errno));
 	*ret_fd = fd;
 	return 0;
@@ -93,6 +94,18 @@ static int open_network(struct launch *l, struct err *e)
 	return 0;
 }
 
+static int open_kernel(struct launch *l, struct err *e)
+{
+	struct be_vm_shape *s = &l->shape;
+	int rc = open_file(s->kernel, "/vm/kernel/path", "kernel", &l->parts.kernel, e);
+
+	if (rc >= 0 && s->initrd)
+		rc = open_file(s->initrd, "/vm/kernel/initrd", "initrd", &l->parts.initrd, e);
+	if (rc >= 0)
+		rc = be_vm_modules(l->c, s, l->parts.kernel, &l->parts.modules, e);
+	return rc;
+}
+
 static int open_parts(struct launch *l, const struct rt_create *how, struct err *e)
 {
 	struct rt_container *c = l->c;
@@ -101,9 +114,9 @@ static int open_parts(struct launch *l, const struct rt_create *how, struct err 
 	if (rc >= 0)
 		rc = open_network(l, e);
 	if (rc >= 0)
-		rc = open_file(l->shape.kernel, "/vm/kernel/path", &l->parts.kernel, e);
+		rc = open_kernel(l, e);
 	if (rc >= 0)
-		rc = open_file("/proc/self/exe", "", &l->parts.program, e);
+		rc = open_file("/proc/self/exe", "", "agent", &l->parts.program, e);
 	if (rc >= 0)
 		rc = be_vm_bundle(c, &l->parts.shares, &l->config, e);
 	if (rc >= 0)
@@ -120,8 +133,8 @@ static int open_parts(struct launch *l, const struct rt_create *how, struct err 
 static void close_parts(struct launch *l)
 {
 	struct be_vm_parts *p = &l->parts;
-	int *all[] = {&p->net,   &p->kvm, &p->kernel,   &p->program,
-		      &p->agent, &p->log, &p->terminal, &p->sync};
+	int *all[] = {&p->net, &p->kvm,      &p->kernel, &p->program, &p->agent,
+		      &p->log, &p->terminal, &p->sync,   &p->initrd,  &p->modules};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		fd_cleanup(all[i]);

@@ -259,19 +259,24 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 			     .to = w->to,
 			     .kernel_name = p->shape->kernel,
 			     .parameters = p->shape->parameters,
+			     .acpi = p->modules >= 0,
 			     .memory = p->shape->memory,
 			     .vcpus = p->shape->vcpus,
 			     .nets = w->cards,
 			     .n_nets = w->n_cards,
 			     .work = work,
 			     .arg = w};
-	int keep[11 + BE_VM_CARDS] = {w->from,    w->to,      p->kvm, p->kernel,
-				      p->program, p->agent,   p->log, p->terminal,
-				      p->sync,    w->signals, files};
+	int keep[13 + BE_VM_CARDS] = {w->from,  w->to,     p->kvm,      p->kernel, p->program,
+				      p->agent, p->log,    p->terminal, p->sync,   w->signals,
+				      files,    p->initrd, p->modules};
 
 	for (size_t i = 0; i < w->n_cards; i++)
-		keep[11 + i] = w->cards[i].tap;
-	be_vm_close_others(keep, 11 + w->n_cards);
+		keep[13 + i] = w->cards[i].tap;
+	be_vm_close_others(keep, 13 + w->n_cards);
+	if (p->initrd >= 0)
+		how.archives[how.n_archives++] = p->initrd;
+	if (p->modules >= 0)
+		how.archives[how.n_archives++] = p->modules;
 	int rc = vm_jail(e);
 	return rc < 0 ? rc : vm_monitor_run(&how, ret_status, e);
 }

@@ -9,7 +9,8 @@
 struct be_vm_parts {
 	int net; /* network namespace to be in, or -1: it is in a new one */
 	int kvm, kernel, program, agent, log;
-	int terminal; /* slave of the container's pty, or -1 */
+	int initrd, modules; /* unpacked before the agent: the user's; the kernel's; or -1 */
+	int terminal;        /* slave of the container's pty, or -1 */
 	/* To the runtime: GO comes with the number of network cards, then each as a tap with its
 	 * struct vm_net_how, then GO with a template (1: to go on from, 0: to write) if any, then
 	 * START; end of file before that ends it. */
@@ -21,7 +22,7 @@ struct be_vm_parts {
 #define BE_VM_PARTS_INIT                                                                   \
 	{                                                                                  \
 		.net = -1, .kvm = -1, .kernel = -1, .program = -1, .agent = -1, .log = -1, \
-		.terminal = -1, .sync = -1                                                 \
+		.terminal = -1, .sync = -1, .initrd = -1, .modules = -1                    \
 	}
 
 /* In the cloned process: becomes the monitor, and ends as the container's first process ended. */

@@ -26,11 +26,14 @@
 #define FOLDER ".templates"
 #define KEPT 8u /* the oldest goes when one more is made */
 
+/* NULL: there is none. */
 static void add_file(struct strbuf *b, const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) < 0)
+	if (!path)
+		strbuf_puts(b, "-\n");
+	else if (stat(path, &st) < 0)
 		b->failed = true;
 	else
 		strbuf_printf(b, "%s %lx:%lx %lld %lld.%09ld\n", path, (long)st.st_dev,
@@ -63,6 +66,8 @@ static bool make_name(const struct be_vm_shape *s, struct be_vm_template *t)
 		      (unsigned long long)s->memory, s->vcpus, s->cards,
 		      s->parameters ? s->parameters : "");
 	add_file(&b, s->kernel);
+	add_file(&b, s->initrd);
+	add_file(&b, s->modules);
 	add_file(&b, "/proc/self/exe");
 	add_processor(&b);
 	if (b.failed)
