@@ -46,8 +46,9 @@
 #define VM_FS_MESSAGE_MAX (VM_FS_MAX_WRITE + 4096u) /* a whole request: more is refused */
 #define VM_FS_TAG "ringfence"
 
+#define VM_SHARE_NAME 32
 struct vm_share {
-	char name[32]; /* of the entry in the file system's root: "root", "0", "1" … */
+	char name[VM_SHARE_NAME]; /* of the entry in the file system's root: "root", "0", "1" … */
 	int fd;        /* O_PATH; a directory or a file; owned by the server once it runs */
 	bool read_only;
 };
@@ -58,7 +59,17 @@ struct vm_share {
 int vm_fs_prepare(struct err *e);
 
 /* Answers requests until the other end closes: 0. `threads` workers (1 to 8). Single-threaded
- * caller. */
-int vm_fs_serve(int sock, const struct vm_share *shares, size_t n, unsigned threads, struct err *e);
+ * caller. control: a listening SOCK_SEQPACKET socket by which shares come and go meanwhile, or -1;
+ * who reaches it is trusted, the guest mustn't. */
+int vm_fs_serve(int sock, int control, const struct vm_share *shares, size_t n, unsigned threads,
+		struct err *e);
+
+/* From another process, on a connection to the control socket. `owner` is a name of the caller's
+ * choice: what was added under it goes with it. The descriptor stays the caller's; s->name is what
+ * the guest finds the share by, which may be another's of the same directory (fs_share.c, 4).
+ * -EEXIST: the name is taken. */
+int vm_fs_add(int conn, const char *owner, struct vm_share *s, struct err *e);
+/* An owner that there isn't has nothing. */
+int vm_fs_remove(int conn, const char *owner, struct err *e);
 
 #endif

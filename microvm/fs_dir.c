@@ -118,7 +118,7 @@ static int list_root(struct listing *l, uint64_t off)
 {
 	const char *name;
 
-	for (; (name = vm_fs_root_name(l->c->fs, off)); off++) {
+	for (; (name = vm_fs_root_name(l->c->fs, &off)); off++) {
 		uint64_t ino = off < 2 ? FUSE_ROOT_ID : l->c->fs->roots[off - 2]->key.ino;
 		mode_t type = off < 2 ? S_IFDIR : l->c->fs->roots[off - 2]->type;
 

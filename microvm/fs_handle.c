@@ -141,6 +141,21 @@ void vm_fs_handles_reset(struct vm_fs *fs)
 	t->n = 0;
 }
 
+void vm_fs_handles_drop(struct vm_fs *fs, unsigned share)
+{
+	struct vm_fs_handles *t = &fs->handles;
+
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		struct vm_fs_handle *h = t->slots[i];
+
+		if (!h || !h->node || h->node->key.share != share)
+			continue;
+		t->slots[i] = NULL;
+		t->n--;
+		vm_fs_handle_put(fs, h);
+	}
+}
+
 void vm_fs_handles_free(struct vm_fs *fs)
 {
 	vm_fs_handles_reset(fs);

@@ -82,9 +82,11 @@ struct vm_fs_handles {
 
 struct vm_fs {
 	int sock, proc; /* proc: /proc/self/fd of our own procfs */
-	const struct vm_share *shares;
-	struct vm_fs_node **roots; /* of the shares */
-	size_t n_shares;
+	/* fs_share.c: places that ever held one, a place without a root is free. */
+	struct vm_share *shares;
+	struct vm_fs_node **roots;
+	size_t n_shares, n_first, max_shares; /* first: those from the start, which stay */
+	struct vm_fs_want *wanted;            /* VM_FS_SHARES_MORE; no owner: free */
 	bool as_caller; /* setfsuid(2) works */
 	bool ready;     /* INIT was answered */
 	bool setxattr_ext;
@@ -93,6 +95,12 @@ struct vm_fs {
 	struct vm_fs_handles handles;
 	pthread_mutex_t err_lock;
 	struct err err;
+};
+
+#define VM_FS_SHARES_MORE 1024u /* that may come while it runs */
+struct vm_fs_want {
+	char owner[VM_SHARE_NAME];
+	size_t share;
 };
 
 /* The ids and privileges of a worker's thread, as they are now. */
@@ -129,6 +137,8 @@ int vm_fs_nodes_init(struct vm_fs *fs, uint32_t awake_max);
 void vm_fs_nodes_free(struct vm_fs *fs);
 /* Forgets every node but the shares' roots. Nobody else runs. */
 void vm_fs_nodes_reset(struct vm_fs *fs);
+/* Forgets every node of a share, its root too. Nobody else runs, and nobody holds one. */
+void vm_fs_nodes_drop(struct vm_fs *fs, unsigned share);
 /* The node with this id, pinned and awake. -ESTALE: there is none. */
 int vm_fs_node_get(struct vm_fs *fs, uint64_t id, struct vm_fs_node **ret);
 void vm_fs_node_pin(struct vm_fs *fs, struct vm_fs_node *n);
@@ -149,6 +159,8 @@ void vm_fs_node_forget(struct vm_fs *fs, uint64_t id, uint64_t n);
 int vm_fs_handles_init(struct vm_fs *fs, uint32_t max);
 void vm_fs_handles_free(struct vm_fs *fs);
 void vm_fs_handles_reset(struct vm_fs *fs);
+/* Closes those of a share. Nobody else runs. */
+void vm_fs_handles_drop(struct vm_fs *fs, unsigned share);
 /* fd is owned by the call, also when it fails. node is pinned once more. */
 int vm_fs_handle_add(struct vm_fs *fs, struct vm_fs_node *node, int fd, bool dir, uint64_t *ret_id);
 /* The handle, if it belongs to this node and is of this sort; -EBADF. */
@@ -203,8 +215,14 @@ int vm_fs_do_statfs(struct vm_fs_call *c);
 /* fs_root.c: the directory above the shares */
 void vm_fs_root_attr(const struct vm_fs *fs, struct fuse_attr *ret);
 int vm_fs_root_entry(struct vm_fs *fs, const char *name, struct fuse_entry_out *ret);
-/* Names by number: ".", ".." and the shares; NULL after the last. */
-const char *vm_fs_root_name(const struct vm_fs *fs, uint64_t i);
+/* Names by number: ".", ".." and the shares; NULL after the last. *i goes on over free places. */
+const char *vm_fs_root_name(const struct vm_fs *fs, uint64_t *i);
+
+/* fs_share.c */
+int vm_fs_shares_init(struct vm_fs *fs, const struct vm_share *shares, size_t n, struct err *e);
+void vm_fs_shares_free(struct vm_fs *fs);
+/* Answers at the control socket until the requests' one is hung up; listen -1: at once. */
+void vm_fs_control(struct vm_fs *fs, int listen);
 
 /* fs_dir.c */
 int vm_fs_do_opendir(struct vm_fs_call *c);

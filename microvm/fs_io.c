@@ -184,6 +184,6 @@ int vm_fs_do_syncfs(struct vm_fs_call *c)
 	if (c->node)
 		return sync_one(c->fs, c->node);
 	for (size_t i = 0; i < c->fs->n_shares && rc == 0; i++)
-		rc = sync_one(c->fs, c->fs->roots[i]);
+		rc = c->fs->roots[i] ? sync_one(c->fs, c->fs->roots[i]) : 0;
 	return rc;
 }

@@ -449,3 +449,21 @@ void vm_fs_nodes_reset(struct vm_fs *fs)
 			drop(t, t->slots[i]);
 	pthread_mutex_unlock(&t->lock);
 }
+
+/* A node's parents are of its own share: all of them go. */
+void vm_fs_nodes_drop(struct vm_fs *fs, unsigned share)
+{
+	struct vm_fs_nodes *t = &fs->nodes;
+
+	pthread_mutex_lock(&t->lock);
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		struct vm_fs_node *n = t->slots[i];
+
+		if (!n || n->key.share != share)
+			continue;
+		hash_out(t, n);
+		t->slots[i] = NULL;
+		free_node(t, n);
+	}
+	pthread_mutex_unlock(&t->lock);
+}

@@ -14,13 +14,13 @@ void vm_fs_root_attr(const struct vm_fs *fs, struct fuse_attr *ret)
 				  .blksize = 4096};
 }
 
-/* A share's node stays, whatever the client forgets: its lookups needn't be counted. */
+/* A share's node stays as long as it, whatever the client forgets: its lookups needn't be counted. */
 int vm_fs_root_entry(struct vm_fs *fs, const char *name, struct fuse_entry_out *ret)
 {
 	struct statx stx;
 	size_t i = 0;
 
-	while (i < fs->n_shares && strcmp(fs->shares[i].name, name) != 0)
+	while (i < fs->n_shares && (!fs->roots[i] || strcmp(fs->shares[i].name, name) != 0))
 		i++;
 	if (i == fs->n_shares)
 		return -ENOENT;
@@ -34,9 +34,11 @@ int vm_fs_root_entry(struct vm_fs *fs, const char *name, struct fuse_entry_out *
 	return 0;
 }
 
-const char *vm_fs_root_name(const struct vm_fs *fs, uint64_t i)
+const char *vm_fs_root_name(const struct vm_fs *fs, uint64_t *i)
 {
-	if (i < 2)
-		return i == 0 ? "." : "..";
-	return i - 2 < fs->n_shares ? fs->shares[i - 2].name : NULL;
+	if (*i < 2)
+		return *i == 0 ? "." : "..";
+	while (*i - 2 < fs->n_shares && !fs->roots[*i - 2])
+		++*i;
+	return *i - 2 < fs->n_shares ? fs->shares[*i - 2].name : NULL;
 }

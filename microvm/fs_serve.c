@@ -120,29 +120,6 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-static int add_root(struct vm_fs *fs, size_t i, struct err *e)
-{
-	struct statx stx;
-	uint64_t id;
-	int rc = vm_fs_stat(fs->shares[i].fd, &stx);
-	int fd = rc < 0 ? -1 : fcntl(fs->shares[i].fd, F_DUPFD_CLOEXEC, 0);
-
-	if (rc < 0 || fd < 0)
-		return err_sys(e, rc < 0 ? -rc : errno, fs->shares[i].name, "can't be shared");
-	struct vm_fs_key key = vm_fs_key_of(&stx, (unsigned)i);
-	rc = vm_fs_node_add(fs, &key, stx.stx_mode, fd, NULL, "", &id);
-	if (rc == 0)
-		rc = vm_fs_node_get(fs, id, &fs->roots[i]); /* pinned for ever */
-	return rc < 0 ? err_sys(e, -rc, fs->shares[i].name, "can't be shared") : 0;
-}
-
-static int check_share(const struct vm_share *s, struct err *e)
-{
-	if (!memchr(s->name, 0, sizeof(s->name)) || !vm_fs_name_ok(s->name))
-		return err_set(e, ERR_INTERNAL, EINVAL, "", "a share's name isn't one component");
-	return 0;
-}
-
 /* As many descriptors as we may have: half of them for nodes, less for open files, for each keeps
  * its node awake too. */
 static void limits(uint32_t *ret_awake, uint32_t *ret_handles)
@@ -160,7 +137,7 @@ static void limits(uint32_t *ret_awake, uint32_t *ret_handles)
 	*ret_handles = (uint32_t)(n / 2 - n / 16);
 }
 
-static int set_up(struct vm_fs *fs, struct err *e)
+static int set_up(struct vm_fs *fs, const struct vm_share *shares, size_t n, struct err *e)
 {
 	struct vm_fs_creds creds;
 	uint32_t awake, handles;
@@ -170,16 +147,12 @@ static int set_up(struct vm_fs *fs, struct err *e)
 		return rc;
 	fs->proc = prepared;
 	limits(&awake, &handles);
-	fs->roots = calloc(fs->n_shares + 1, sizeof(struct vm_fs_node *));
-	if (!fs->roots || vm_fs_nodes_init(fs, awake) < 0 || vm_fs_handles_init(fs, handles) < 0)
+	if (vm_fs_nodes_init(fs, awake) < 0 || vm_fs_handles_init(fs, handles) < 0)
 		return err_sys(e, ENOMEM, "", "file server");
-	for (size_t i = 0; i < fs->n_shares; i++) {
-		rc = check_share(&fs->shares[i], e);
-		if (rc == 0)
-			rc = add_root(fs, i, e);
-		if (rc < 0)
-			return rc;
-	}
+	rc = vm_fs_shares_init(fs, shares, n, e);
+	if (rc < 0)
+		return rc;
+	fs->n_first = n;
 	fs->as_caller = vm_fs_creds_init(&creds) == 0 && vm_fs_creds_able(&creds);
 	int room = 1 << 20; /* for answers; as much of it as the host allows */
 	setsockopt(fs->sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
@@ -213,11 +186,12 @@ static int start_workers(struct vm_fs *fs, struct vm_fs_worker *w, unsigned n, s
 	return (int)i;
 }
 
-static void work_together(struct vm_fs *fs, unsigned threads, struct err *e)
+static void work_together(struct vm_fs *fs, int control, unsigned threads, struct err *e)
 {
 	struct vm_fs_worker w[THREADS_MAX] = {{0}};
 	int n = start_workers(fs, w, threads, e);
 
+	vm_fs_control(fs, control);
 	for (int i = 0; i < n; i++)
 		pthread_join(w[i].thread, NULL);
 	for (unsigned i = 0; i < threads; i++) {
@@ -232,25 +206,33 @@ static void tear_down(struct vm_fs *fs)
 		vm_fs_handles_free(fs);
 	if (fs->nodes.max)
 		vm_fs_nodes_free(fs);
-	free(fs->roots);
+	vm_fs_shares_free(fs);
 	pthread_rwlock_destroy(&fs->alone);
 	pthread_mutex_destroy(&fs->err_lock);
 	fd_close(&prepared);
-	for (size_t i = 0; i < fs->n_shares; i++) {
-		int fd = fs->shares[i].fd;
-		fd_close(&fd);
-	}
 }
 
-int vm_fs_serve(int sock, const struct vm_share *shares, size_t n, unsigned threads, struct err *e)
+/* Who wants to be alone gets his turn, though requests never stop coming. */
+static void init_alone(struct vm_fs *fs)
 {
-	struct vm_fs fs = {.sock = sock, .proc = -1, .shares = shares, .n_shares = n};
+	pthread_rwlockattr_t attr;
 
-	pthread_rwlock_init(&fs.alone, NULL);
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&fs->alone, &attr);
+	pthread_rwlockattr_destroy(&attr);
+}
+
+int vm_fs_serve(int sock, int control, const struct vm_share *shares, size_t n, unsigned threads,
+		struct err *e)
+{
+	struct vm_fs fs = {.sock = sock, .proc = -1};
+
+	init_alone(&fs);
 	pthread_mutex_init(&fs.err_lock, NULL);
-	int rc = set_up(&fs, e);
+	int rc = set_up(&fs, shares, n, e);
 	if (rc == 0) {
-		work_together(&fs,
+		work_together(&fs, control,
 			      threads < 1             ? 1
 			      : threads > THREADS_MAX ? THREADS_MAX
 						      : threads,

@@ -194,7 +194,7 @@ static _Noreturn void serve_files(const struct be_vm_parts *p, int sock)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (vm_fs_prepare(&e) < 0 || vm_jail_files(&e) < 0)
 		_exit(1);
-	_exit(vm_fs_serve(sock, p->shares.items, p->shares.n, FILE_THREADS, &e) < 0);
+	_exit(vm_fs_serve(sock, -1, p->shares.items, p->shares.n, FILE_THREADS, &e) < 0);
 }
 
 static int start_files(const struct be_vm_parts *p, int *ret_sock, struct err *e)

@@ -20,7 +20,7 @@
 #define ROOT FUSE_ROOT_ID
 
 struct client {
-	int sock;
+	int sock, control; /* control: for the server, or -1 */
 	pid_t pid;
 	uint64_t unique;
 	uint32_t uid, gid;
@@ -30,7 +30,7 @@ struct client {
 	_Alignas(8) uint8_t answer[VM_FS_MAX_WRITE + 8192];
 };
 
-static struct client *const cl = &(struct client){.sock = -1};
+static struct client *const cl = &(struct client){.sock = -1, .control = -1};
 
 static inline void *body(void)
 {
@@ -141,7 +141,7 @@ static inline void client_start_as(struct vm_share *shares, size_t n, unsigned l
 			setrlimit(RLIMIT_NOFILE, &r);
 		if (uid && (setgid(uid) < 0 || setuid(uid) < 0))
 			_exit(2);
-		int rc = vm_fs_serve(pair[1], shares, n, 3, &e);
+		int rc = vm_fs_serve(pair[1], cl->control, shares, n, 3, &e);
 		if (rc < 0)
 			fprintf(stderr, "%s\n", err_line(&e, line, sizeof(line)));
 		_exit(rc < 0 ? 1 : 0);
