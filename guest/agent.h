@@ -56,6 +56,7 @@ struct guest_waiter {
 	struct guest_waiter *next;
 	struct guest_proc *proc;
 	int conn;
+	bool holds; /* the process is killed when this client leaves before its end */
 	struct vm_source source;
 };
 
@@ -108,7 +109,7 @@ enum guest_what {
 	GUEST_LEND,    /* gives the client's connection back to the worker */
 	GUEST_IO,      /* id, token, n: the connection becomes that stream */
 	GUEST_CLOSE,   /* id, token, n: that stream is over, whoever is attached */
-	GUEST_WAIT,    /* id, token: the connection is answered at the end */
+	GUEST_WAIT,    /* id, token: the connection is answered at the end; n 1: and holds it */
 	GUEST_SIGNAL,  /* id, token, n */
 	GUEST_WINSIZE, /* id, token, rows, columns */
 	GUEST_FORGET,  /* id: all of the container's processes */
@@ -139,7 +140,7 @@ int guest_proc_reserve(struct guest_agent *a, const struct guest_ask *ask,
 struct guest_proc *guest_proc_find(struct guest_agent *a, const char *id, uint32_t token);
 struct guest_proc *guest_proc_by_pid(struct guest_agent *a, pid_t pid);
 /* Owns conn when it returns 0. */
-int guest_proc_wait(struct guest_proc *p, int conn, struct err *e);
+int guest_proc_wait(struct guest_proc *p, int conn, bool holds, struct err *e);
 void guest_proc_ended(struct guest_proc *p, int status);
 /* A stream or waiter of it is done: it may be time to forget it. The pointer is dead afterwards. */
 void guest_proc_settle(struct guest_proc *p);

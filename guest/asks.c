@@ -123,7 +123,7 @@ static int wait_for(struct turn *t, struct err *e)
 	int rc = find(t, &p, e);
 
 	if (rc == 0)
-		rc = guest_proc_wait(p, t->w->conn, e);
+		rc = guest_proc_wait(p, t->w->conn, t->ask.n == 1, e);
 	if (rc == 0) {
 		t->w->conn = -1;
 		t->settle = p;

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,25 +146,29 @@ static void tell(struct guest_proc *p, int conn)
 		p->told = true;
 }
 
-/* The client has left. */
+/* The client has left. One that stood for the process on the host was ended: so is the process. */
 static void waiter_ready(struct vm_source *source, uint32_t events)
 {
 	struct guest_waiter *w = source->arg;
 	struct guest_proc *p = w->proc;
 
 	(void)events;
+	if (w->holds && p->stage == GUEST_LIVE)
+		(void)kill(p->pid, SIGKILL);
 	drop_waiter(w);
 	guest_proc_settle(p);
 }
 
-static int add_waiter(struct guest_proc *p, int conn, struct err *e)
+static int add_waiter(struct guest_proc *p, int conn, bool holds, struct err *e)
 {
 	struct guest_waiter *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return err_sys(e, ENOMEM, p->id, "waiting for the process");
-	*w = (struct guest_waiter){
-		.proc = p, .conn = conn, .source = {.fd = conn, .ready = waiter_ready, .arg = w}};
+	*w = (struct guest_waiter){.proc = p,
+				   .conn = conn,
+				   .holds = holds,
+				   .source = {.fd = conn, .ready = waiter_ready, .arg = w}};
 	int rc = vm_loop_add(&p->agent->loop, &w->source, EPOLLRDHUP, e);
 	if (rc < 0) {
 		free(w);
@@ -174,7 +179,7 @@ static int add_waiter(struct guest_proc *p, int conn, struct err *e)
 	return 0;
 }
 
-int guest_proc_wait(struct guest_proc *p, int conn, struct err *e)
+int guest_proc_wait(struct guest_proc *p, int conn, bool holds, struct err *e)
 {
 	auto_fd own = -1;
 	int flags = fcntl(conn, F_GETFL);
@@ -182,7 +187,7 @@ int guest_proc_wait(struct guest_proc *p, int conn, struct err *e)
 	if (flags < 0 || fcntl(conn, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_sys(e, errno, p->id, "waiting for the process");
 	if (p->stage != GUEST_ENDED)
-		return add_waiter(p, conn, e);
+		return add_waiter(p, conn, holds, e);
 	own = conn;
 	tell(p, own);
 	return 0;

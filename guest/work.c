@@ -69,8 +69,11 @@ static int io(struct guest_job *j, struct err *e)
 static int wait_for(struct guest_job *j, struct err *e)
 {
 	struct guest_ask ask = {.what = GUEST_WAIT};
+	bool holds = false;
+	int rc = guest_get_bool(j, "hold", &holds, e);
 
-	return hand_over(j, &ask, e);
+	ask.n = holds;
+	return rc < 0 ? rc : hand_over(j, &ask, e);
 }
 
 static int send_signal(struct guest_job *j, struct err *e)
@@ -262,6 +265,7 @@ static const struct {
 	{"delete", delete, CONTAINER},
 	{"ping", ping, NOTHING},
 	{"net", guest_net, MACHINE},
+	{"tidy", guest_tidy, MACHINE},
 	{"reseed", guest_reseed, MACHINE},
 	{"shutdown", guest_shutdown, MACHINE},
 };

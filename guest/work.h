@@ -53,6 +53,8 @@ void guest_put_process(struct json_out *o, pid_t pid);
 int guest_reseed(struct guest_job *j, struct err *e);
 int guest_net(struct guest_job *j, struct err *e);
 int guest_shutdown(struct guest_job *j, struct err *e);
+/* shares.c: what the host shares no longer is unmounted. */
+int guest_tidy(struct guest_job *j, struct err *e);
 
 /* A member of the answer: `"key":` with a comma where one is needed. */
 void guest_key(struct guest_job *j, const char *key);

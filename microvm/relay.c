@@ -452,6 +452,8 @@ static int begin_wait(struct relay *r, struct err *e)
 	int rc;
 
 	request(r, &o, &b, "wait");
+	if (r->how->holds)
+		json_put_bool(&o, "hold", true);
 	json_obj_close(&o);
 	r->waiting = true;
 	say_size(r);

@@ -15,6 +15,8 @@
 
 #include "common/err.h"
 
+#include <stdbool.h>
+
 struct vm_device;
 
 struct vm_relay {
@@ -30,6 +32,7 @@ struct vm_relay {
 	/* A signalfd(2), or a pipe of struct signalfd_siginfo: SIGWINCH brings the terminal's size
 	 * to the guest, any other signal is sent to the process. */
 	int signals;
+	bool holds; /* the process is to be killed when the caller ends before it */
 };
 
 /* Until the process has ended: 0, with its wait status (wait(2)) in *ret_status. What failed

@@ -2,11 +2,11 @@
 #include "runtime/backend.h"
 
 #include "common/str.h"
-#include "runtime/container.h"
+#include "runtime/microvm.h"
 
 #include <errno.h>
 
-static const struct be_ops *const backends[] = {&be_shared, &be_microvm, NULL};
+static const struct be_ops *const backends[] = {&be_shared, &be_microvm, &be_joined, NULL};
 
 const struct be_ops *const *be_all(void)
 {
@@ -18,7 +18,11 @@ int be_choose(const char *asked, const struct spec *s, const struct be_ops **ret
 {
 	const char *name = asked ? asked : s->isolation;
 
-	return be_find(name || !s->vm.set ? name : be_microvm.name, ret_ops, e);
+	int rc = be_find(name || !s->vm.set ? name : be_microvm.name, ret_ops, e);
+	/* One of a pod's that isn't its sandbox has no machine of its own. */
+	if (rc == 0 && *ret_ops == &be_microvm && be_vm_sandbox(s))
+		*ret_ops = &be_joined;
+	return rc;
 }
 
 int be_find(const char *name, const struct be_ops **ret_ops, struct err *e)

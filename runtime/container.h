@@ -229,7 +229,9 @@ int rt_socket_connect(int dir, const char *name, int type, int *ret_fd, struct e
 int rt_console_connect(const char *path, int *ret_fd, struct err *e);
 
 /* shared.c, microvm.c */
-extern const struct be_ops be_shared, be_microvm;
+extern const struct be_ops be_shared, be_microvm, be_joined;
+/* microvm_join.c: takes a container out of its pod's machine; arg: the record's. */
+int be_vm_unjoin(struct rt_container *c, const char *arg, struct err *e);
 /* undo.c: the journal backwards. */
 int rt_undo(struct rt_container *c, struct err *e);
 

@@ -13,11 +13,13 @@
 #include "microvm/proto.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 
 #define STOP_TURNS 5000 /* of a fifth of a millisecond */
@@ -34,7 +36,7 @@ static int probe(struct err *e)
 
 static int accept_spec(struct rt_container *c, struct err *e)
 {
-	int rc = be_vm_accept(c, e);
+	int rc = be_vm_accept(c, NULL, e);
 
 	if (rc >= 0)
 		rc = cg_discover(c->arena, &c->layout, e);
@@ -68,15 +70,52 @@ int be_vm_connect(struct rt_container *c, int *ret_fd, struct err *e)
 	return rc == -ENOENT ? rt_socket_connect(c->dir, "start.sock", SOCK_STREAM, ret_fd, e) : rc;
 }
 
-int be_vm_call(struct rt_container *c, const struct strbuf *request, const struct json **ret_ok,
-	       struct err *e)
+static int call(struct rt_container *c, const struct strbuf *request, unsigned seconds,
+		const struct json **ret_ok, struct err *e)
 {
+	const struct timeval patience = {.tv_sec = seconds};
 	auto_fd fd = -1;
 
 	if (request->failed)
 		return err_sys(e, ENOMEM, c->id, "asking the guest");
 	int rc = be_vm_connect(c, &fd, e);
-	return rc < 0 ? rc : vm_call(fd, c->arena, request->s, request->len, ret_ok, e);
+	if (rc < 0)
+		return rc;
+	if (seconds)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return vm_call(fd, c->arena, request->s, request->len, ret_ok, e);
+}
+
+int be_vm_call(struct rt_container *c, const struct strbuf *request, const struct json **ret_ok,
+	       struct err *e)
+{
+	return call(c, request, 0, ret_ok, e);
+}
+
+int be_vm_call_soon(struct rt_container *c, const struct strbuf *request,
+		    const struct json **ret_ok, struct err *e)
+{
+	return call(c, request, BE_VM_PATIENCE, ret_ok, e);
+}
+
+void be_vm_request(struct rt_container *c, const char *verb, struct strbuf *b, struct json_out *o)
+{
+	json_out_init(o, b, NULL);
+	json_obj_open(o, NULL);
+	json_put_str(o, "verb", verb);
+	json_put_str(o, "id", c->id);
+}
+
+int be_vm_agent(struct rt_container *c, int *ret_fd, struct err *e)
+{
+	int fd = openat(c->dir, "agent.sock", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(c->dir, "start.sock", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, errno, c->id, "finding the machine's agent");
+	*ret_fd = fd;
+	return 0;
 }
 
 static int simple_call(struct rt_container *c, const char *verb, struct err *e)
@@ -84,10 +123,7 @@ static int simple_call(struct rt_container *c, const char *verb, struct err *e)
 	auto_strbuf request = {0};
 	struct json_out o;
 
-	json_out_init(&o, &request, NULL);
-	json_obj_open(&o, NULL);
-	json_put_str(&o, "verb", verb);
-	json_put_str(&o, "id", c->id);
+	be_vm_request(c, verb, &request, &o);
 	json_obj_close(&o);
 	return be_vm_call(c, &request, NULL, e);
 }
@@ -121,14 +157,45 @@ static int signal_container(struct rt_container *c, int sig, bool all, struct er
 	return 0;
 }
 
-static int paused(struct rt_container *c, bool *ret_paused, struct err *e)
+static int is_stopped(struct rt_container *c, bool *ret_stopped, struct err *e)
 {
 	uint64_t ticks;
 	char letter;
 	int rc = proc_stat(-1, c->doc.pid, &letter, &ticks, e);
 
 	if (rc >= 0)
-		*ret_paused = letter == 'T';
+		*ret_stopped = letter == 'T';
+	return rc;
+}
+
+static int ask_paused(struct rt_container *c, bool *ret_paused, struct err *e)
+{
+	auto_strbuf request = {0};
+	const struct json *ok, *state;
+	const char *status = "";
+	struct json_out o;
+
+	be_vm_request(c, "state", &request, &o);
+	json_obj_close(&o);
+	int rc = be_vm_call_soon(c, &request, &ok, e);
+	if (rc < 0)
+		return rc;
+	state = json_get(ok, "state");
+	*ret_paused =
+		state && json_get_string(state, "status", &status) && str_eq(status, "paused");
+	return 0;
+}
+
+/* The whole machine, or the container in it, beside others. */
+static int paused(struct rt_container *c, bool *ret_paused, struct err *e)
+{
+	bool is = false;
+	int rc = is_stopped(c, &is, e);
+
+	if (rc >= 0 && !is)
+		return ask_paused(c, ret_paused, e);
+	if (rc >= 0)
+		*ret_paused = is;
 	return rc;
 }
 
@@ -140,7 +207,7 @@ static int until_paused(struct rt_container *c, bool pause, struct err *e)
 	int rc = 0;
 
 	for (int i = 0; rc >= 0 && is != pause && i < STOP_TURNS; i++) {
-		rc = paused(c, &is, e);
+		rc = is_stopped(c, &is, e);
 		if (rc >= 0 && is != pause)
 			nanosleep(&moment, NULL);
 	}
@@ -151,7 +218,7 @@ static int until_paused(struct rt_container *c, bool pause, struct err *e)
 
 /* Not by the freezer: a thread of the kernel's own in the machine's group (KVM's
  * kvm-nx-lpage-recovery, before Linux 6.13) can't be frozen, and the group never is. */
-static int pause_container(struct rt_container *c, bool pause, struct err *e)
+static int pause_machine(struct rt_container *c, bool pause, struct err *e)
 {
 	auto_fd fd = -1;
 	int rc = rt_pidfd(c->doc.pid, c->doc.ticks, &fd, e);
@@ -161,6 +228,21 @@ static int pause_container(struct rt_container *c, bool pause, struct err *e)
 	if (pidfd_send_signal(fd, pause ? SIGSTOP : SIGCONT, NULL, 0) < 0)
 		return err_sys(e, errno, c->id, "stopping the machine");
 	return until_paused(c, pause, e);
+}
+
+/* Beside others it is the guest's freezer that stops one. */
+static int pause_container(struct rt_container *c, bool pause, struct err *e)
+{
+	bool stopped = false;
+	int rc = is_stopped(c, &stopped, e);
+
+	if (rc < 0)
+		return rc;
+	if (stopped || !be_vm_has_company(c))
+		rc = pause_machine(c, pause, e);
+	else
+		rc = simple_call(c, pause ? "pause" : "resume", e);
+	return rc;
 }
 
 static int update(struct rt_container *c, const struct spec_resources *r,
@@ -214,6 +296,25 @@ const struct be_ops be_microvm = {
 	.start = start,
 	.exec = be_vm_exec,
 	.signal = signal_container,
+	.pause = pause_container,
+	.paused = paused,
+	.update = update,
+	.pids = pids,
+	.stats = stats,
+	.oom = oom,
+	.destroy = destroy,
+};
+
+/* A container in a pod's machine: its process on the host stands for it. */
+const struct be_ops be_joined = {
+	.name = "microvm-pod",
+	.probe = probe,
+	.accept = be_vm_join_accept,
+	.plan = be_vm_join_plan,
+	.create = be_vm_join,
+	.start = start,
+	.exec = be_vm_exec,
+	.signal = be_vm_join_signal,
 	.pause = pause_container,
 	.paused = paused,
 	.update = update,

@@ -4,6 +4,7 @@
 
 #include "microvm/fs.h"
 #include "runtime/container.h"
+#include "spec/json.h"
 
 /* The size of the machine, from the spec: config-vm.md, else the limits, else the host. */
 struct be_vm_shape {
@@ -38,28 +39,73 @@ void be_vm_template_open(const struct be_vm_shape *s, struct be_vm_template *ret
 /* works: the container was made; else what it came from is given up. */
 void be_vm_template_close(struct be_vm_template *t, const struct be_vm_shape *s, bool works);
 
+/* microvm_pod.c: a pod is one machine, that of its sandbox; the other containers join it. */
+struct be_vm_pod {
+	struct rt_container machine; /* the sandbox's */
+	const char *owner;           /* of what the container brings: a name in the machine */
+	pid_t guest_pid;             /* of the sandbox's first process, as the guest counts */
+};
+/* The sandbox that the annotations of an engine name ("" when they forget to), NULL: it has a
+ * machine of its own. */
+const char *be_vm_sandbox(const struct spec *s);
+/* Opens the machine that a container's annotations name: created or running, and not paused. */
+int be_vm_pod_open(struct rt_container *c, struct be_vm_pod *ret, struct err *e);
+void be_vm_pod_close(struct be_vm_pod *p);
+/* Does the path mean the sandbox's own namespace? */
+bool be_vm_pod_has(const struct be_vm_pod *p, const struct spec_namespace *ns);
+/* "/proc/PID/ns/WORD" for the guest. */
+const char *be_vm_guest_ns(struct arena *a, pid_t pid, enum spec_ns type);
+/* Is there more than one container in its machine? */
+bool be_vm_has_company(struct rt_container *c);
+
 /* What the guest sees of the host's files. */
 struct be_vm_shares {
 	struct vm_share *items; /* the arena's; descriptors closed by be_vm_shares_close */
+	const char **pointers;  /* of the paths that they stand for */
 	size_t n;
 };
-/* Refuses, by JSON pointer, what a machine of its own can't honour. */
-int be_vm_accept(struct rt_container *c, struct err *e);
-/* Opens the root and every bind mount's source, and writes the text of the guest's config.json. */
-int be_vm_bundle(struct rt_container *c, struct be_vm_shares *ret, struct strbuf *ret_config,
-		 struct err *e);
+/* Refuses, by JSON pointer, what a machine with a kernel of its own can't honour. pod: NULL, or
+ * what it joins. */
+int be_vm_accept(struct rt_container *c, const struct be_vm_pod *pod, struct err *e);
+/* Opens the root and every bind mount's source. */
+int be_vm_shares_open(struct rt_container *c, const struct be_vm_pod *pod, struct be_vm_shares *ret,
+		      struct err *e);
+/* Writes the text of the guest's config.json, in which the shares have the names that they have. */
+int be_vm_config(struct rt_container *c, const struct be_vm_pod *pod, const struct be_vm_shares *s,
+		 struct strbuf *ret_config, struct err *e);
 void be_vm_shares_close(struct be_vm_shares *s);
 /* The spec as the host's control group is to take it: room for the machine around the limits. */
 struct spec *be_vm_host_spec(struct rt_container *c, const struct be_vm_shape *s, struct err *e);
 
 int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err *e);
+/* microvm_launch.c: steps that a joining container takes as well. */
+int be_vm_note(void *arg, const char *record, struct err *e);
+int be_vm_groups(struct rt_container *c, const struct spec *host, struct plan *p, struct err *e);
+int be_vm_console(struct rt_container *c, const char *socket, int *ret_terminal, struct err *e);
+int be_vm_hooks(struct rt_container *c, struct err *e);
+int be_vm_create_inside(struct rt_container *c, const char *config, struct err *e);
+/* Makes the container's process; `run` doesn't return, and ends when `sync` does. */
+int be_vm_spawn(struct rt_container *c, uint64_t flags, void (*run)(void *arg, int sync), void *arg,
+		struct err *e);
+/* microvm_join.c */
+int be_vm_join_accept(struct rt_container *c, struct err *e);
+int be_vm_join_plan(struct rt_container *c, struct plan *p, struct err *e);
+int be_vm_join(struct rt_container *c, const struct rt_create *how, struct err *e);
+int be_vm_join_signal(struct rt_container *c, int sig, bool all, struct err *e);
 int be_vm_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid, int *ret_pidfd,
 	       int *ret_master, struct err *e);
 /* A connection to the agent of a container's machine. -ECONNREFUSED, -ENOENT when it is gone. */
 int be_vm_connect(struct rt_container *c, int *ret_fd, struct err *e);
 /* One request and its answer, on a connection of its own. */
-struct json;
 int be_vm_call(struct rt_container *c, const struct strbuf *request, const struct json **ret_ok,
 	       struct err *e);
+/* The same, but for at most BE_VM_PATIENCE seconds: -EAGAIN. A machine can be stopped. */
+#define BE_VM_PATIENCE 15
+int be_vm_call_soon(struct rt_container *c, const struct strbuf *request,
+		    const struct json **ret_ok, struct err *e);
+/* A request for a verb about this container, open for more members. */
+void be_vm_request(struct rt_container *c, const char *verb, struct strbuf *b, struct json_out *o);
+/* The agent's socket as a path that no renaming changes (vm_relay_open_path). */
+int be_vm_agent(struct rt_container *c, int *ret_fd, struct err *e);
 
 #endif

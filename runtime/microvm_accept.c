@@ -20,6 +20,7 @@
 #define HOST_PIDS 64
 #define DEFAULT_MEMORY (512 * MIB)
 #define LEAST_MEMORY (64 * MIB)
+#define MEMORY_MOST (1ull << 50) /* more is nobody's sum of limits */
 #define VCPUS_MAX 32u
 
 static int refuse(const char *pointer, const char *why, struct err *e)
@@ -28,18 +29,22 @@ static int refuse(const char *pointer, const char *why, struct err *e)
 }
 
 /* A namespace of the host is out of reach, and so is sharing the host's by leaving one out. The
- * network's is where the machine's card is plugged in. */
-static int accept_namespaces(const struct spec *s, struct err *e)
+ * network's is where the machine's card is plugged in. What the pod's sandbox has is shared with it
+ * inside. */
+static int accept_namespaces(const struct spec *s, const struct be_vm_pod *pod, struct err *e)
 {
 	static const enum spec_ns own[] = {SPEC_NS_PID, SPEC_NS_IPC, SPEC_NS_UTS, SPEC_NS_MOUNT};
 
 	for (size_t i = 0; i < s->linux_.namespaces.n; i++) {
 		const struct spec_namespace *ns = &s->linux_.namespaces.items[i];
 		char pointer[64];
-		if (!ns->path || ns->type == SPEC_NS_NETWORK)
+		if (!ns->path || (pod ? be_vm_pod_has(pod, ns) : ns->type == SPEC_NS_NETWORK))
 			continue;
 		snprintf(pointer, sizeof(pointer), "/linux/namespaces/%zu/path", i);
-		return refuse(pointer, "the namespace is of the host's kernel", e);
+		return refuse(pointer,
+			      pod ? "the namespace isn't that of the pod's sandbox"
+				  : "the namespace is of the host's kernel",
+			      e);
 	}
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		if (!spec_find_ns(s, own[i]))
@@ -105,9 +110,9 @@ static void warn_labels(struct rt_container *c)
 	c->env->warn(c->env->warn_arg, &w);
 }
 
-int be_vm_accept(struct rt_container *c, struct err *e)
+int be_vm_accept(struct rt_container *c, const struct be_vm_pod *pod, struct err *e)
 {
-	int rc = accept_namespaces(c->spec, e);
+	int rc = accept_namespaces(c->spec, pod, e);
 
 	warn_labels(c);
 	if (rc >= 0)
@@ -124,6 +129,22 @@ static unsigned host_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
+/* What containerd says of a pod whose containers will come: numbers as text; 0: nothing. */
+static uint64_t for_pod(const struct spec *s, const char *key)
+{
+	const char *text = spec_annotation(s, key);
+	uint64_t v = 0;
+
+	return text && str_to_u64(text, &v) ? v : 0;
+}
+
+static uint64_t processors(uint64_t quota, uint64_t period)
+{
+	if (!period)
+		period = 100000;
+	return quota / period + (quota % period != 0);
+}
+
 static unsigned count_vcpus(const struct spec *s)
 {
 	const struct spec_cpu *cpu = &s->linux_.resources.cpu;
@@ -131,10 +152,15 @@ static unsigned count_vcpus(const struct spec *s)
 
 	if (s->vm.vcpus.set)
 		n = s->vm.vcpus.v > VCPUS_MAX ? VCPUS_MAX : (unsigned)s->vm.vcpus.v;
-	else if (cpu->quota.set && cpu->quota.v > 0) {
-		uint64_t period = cpu->period.set && cpu->period.v ? cpu->period.v : 100000;
-		uint64_t want = ((uint64_t)cpu->quota.v + period - 1) / period;
-		if (want < n)
+	else {
+		uint64_t quota = cpu->quota.set && cpu->quota.v > 0
+					 ? (uint64_t)cpu->quota.v
+					 : for_pod(s, "io.kubernetes.cri.sandbox-cpu-quota");
+		uint64_t period = cpu->period.set && cpu->period.v
+					  ? cpu->period.v
+					  : for_pod(s, "io.kubernetes.cri.sandbox-cpu-period");
+		uint64_t want = processors(quota, period);
+		if (want && want < n)
 			n = (unsigned)want;
 	}
 	return n == 0 ? 1 : n > VCPUS_MAX ? VCPUS_MAX : n;
@@ -143,12 +169,14 @@ static unsigned count_vcpus(const struct spec *s)
 static uint64_t count_memory(const struct spec *s)
 {
 	const struct spec_memory *m = &s->linux_.resources.memory;
-	uint64_t bytes = DEFAULT_MEMORY;
+	uint64_t bytes = DEFAULT_MEMORY, pod = for_pod(s, "io.kubernetes.cri.sandbox-memory");
 
 	if (s->vm.memory.set)
 		bytes = s->vm.memory.v;
 	else if (m->limit.set && m->limit.v > 0)
 		bytes = (uint64_t)m->limit.v + GUEST_ROOM;
+	else if (pod && pod < MEMORY_MOST)
+		bytes = pod + GUEST_ROOM;
 	return bytes & ~(uint64_t)4095;
 }
 

@@ -91,13 +91,17 @@ static int open_share(const char *path, bool recursive, const char *pointer, int
 	return 0;
 }
 
-static int add_share(struct be_vm_shares *s, const char *name, const char *path, bool recursive,
-		     bool read_only, const char *pointer, struct err *e)
+/* In a machine with others each name bears its owner's. */
+static int add_share(struct be_vm_shares *s, const struct be_vm_pod *pod, const char *name,
+		     const char *path, bool recursive, bool read_only, const char *pointer,
+		     struct err *e)
 {
 	struct vm_share *share = &s->items[s->n];
 
-	snprintf(share->name, sizeof(share->name), "%s", name);
+	snprintf(share->name, sizeof(share->name), "%s%s%s", pod ? pod->owner : "", pod ? "." : "",
+		 name);
 	share->read_only = read_only;
+	s->pointers[s->n] = pointer;
 	int rc = open_share(path, recursive, pointer, &share->fd, e);
 	if (rc >= 0)
 		s->n++;
@@ -111,8 +115,8 @@ void be_vm_shares_close(struct be_vm_shares *s)
 	s->n = 0;
 }
 
-static int share_mount(struct rt_container *c, size_t i, struct be_vm_shares *s, struct edits *d,
-		       struct err *e)
+static int share_mount(struct rt_container *c, const struct be_vm_pod *pod, size_t i,
+		       struct be_vm_shares *s, struct err *e)
 {
 	const struct spec_mount *m = &c->spec->mounts.items[i];
 	const char *path = m->source, *pointer = arena_printf(c->arena, "/mounts/%zu/source", i);
@@ -125,30 +129,40 @@ static int share_mount(struct rt_container *c, size_t i, struct be_vm_shares *s,
 	if (!path || !pointer)
 		return err_sys(e, ENOMEM, NULL, "naming a mount's source");
 	snprintf(name, sizeof(name), "%zu", i);
-	edit_string(d, pointer, arena_printf(c->arena, "%s/%s", VM_SHARES_DIR, name));
-	return add_share(s, name, path, has_word(&m->options, "rbind"), is_read_only(m), pointer,
-			 e);
+	return add_share(s, pod, name, path, has_word(&m->options, "rbind"), is_read_only(m),
+			 pointer, e);
 }
 
-static int share_all(struct rt_container *c, struct be_vm_shares *s, struct edits *d, struct err *e)
+int be_vm_shares_open(struct rt_container *c, const struct be_vm_pod *pod, struct be_vm_shares *ret,
+		      struct err *e)
 {
-	int rc = add_share(s, "root", c->doc.rootfs, true, false, "/root/path", e);
-
-	edit_string(d, "/root/path", VM_SHARES_DIR "/root");
+	ret->items = arena_array(c->arena, c->spec->mounts.n + 1, sizeof(*ret->items));
+	ret->pointers = arena_array(c->arena, c->spec->mounts.n + 1, sizeof(*ret->pointers));
+	if (!ret->items || !ret->pointers)
+		return err_sys(e, ENOMEM, NULL, "opening what the guest is to see");
+	int rc = add_share(ret, pod, "root", c->doc.rootfs, true, false, "/root/path", e);
 	for (size_t i = 0; rc >= 0 && i < c->spec->mounts.n; i++)
-		rc = share_mount(c, i, s, d, e);
+		rc = share_mount(c, pod, i, ret, e);
 	return rc;
 }
 
 /* --- what else reads differently inside --- */
 
-/* The machine's network is the container's: it joins the one that the agent is in. */
-static void edit_namespaces(const struct spec *s, struct edits *d)
+/* The machine's network is the container's: it joins the one that the agent is in. In a pod, what
+ * the container shares with the sandbox it shares inside. */
+static void edit_namespaces(const struct spec *s, const struct be_vm_pod *pod, struct edits *d)
 {
-	for (size_t i = 0; i < s->linux_.namespaces.n; i++)
-		if (s->linux_.namespaces.items[i].type == SPEC_NS_NETWORK)
-			edit(d, arena_printf(d->arena, "/linux/namespaces/%zu", i),
-			     "{\"type\":\"network\",\"path\":\"/proc/1/ns/net\"}");
+	for (size_t i = 0; i < s->linux_.namespaces.n; i++) {
+		const struct spec_namespace *ns = &s->linux_.namespaces.items[i];
+		bool net = ns->type == SPEC_NS_NETWORK;
+
+		if (pod ? !ns->path : !net)
+			continue;
+		const char *path = be_vm_guest_ns(d->arena, net ? 1 : pod->guest_pid, ns->type);
+		edit(d, arena_printf(d->arena, "/linux/namespaces/%zu", i),
+		     arena_printf(d->arena, "{\"type\":\"%s\",\"path\":\"%s\"}",
+				  spec_ns_word(ns->type), path ? path : ""));
+	}
 }
 
 /* Hooks of the host's side ran there; what the host's control group does isn't done twice, for its
@@ -178,19 +192,18 @@ static void edit_rest(const struct spec *s, struct edits *d)
 		edit(d, hosts[i], NULL);
 }
 
-int be_vm_bundle(struct rt_container *c, struct be_vm_shares *ret, struct strbuf *ret_config,
-		 struct err *e)
+int be_vm_config(struct rt_container *c, const struct be_vm_pod *pod, const struct be_vm_shares *s,
+		 struct strbuf *ret_config, struct err *e)
 {
 	struct edits d = {.arena = c->arena,
 			  .items = arena_array(c->arena, EDITS_MAX, sizeof(*d.items))};
 
-	ret->items = arena_array(c->arena, c->spec->mounts.n + 1, sizeof(*ret->items));
-	if (!d.items || !ret->items)
+	if (!d.items)
 		return err_sys(e, ENOMEM, NULL, "making the guest's bundle");
-	int rc = share_all(c, ret, &d, e);
-	if (rc < 0)
-		return rc;
-	edit_namespaces(c->spec, &d);
+	for (size_t i = 0; i < s->n; i++)
+		edit_string(&d, s->pointers[i],
+			    arena_printf(c->arena, "%s/%s", VM_SHARES_DIR, s->items[i].name));
+	edit_namespaces(c->spec, pod, &d);
 	edit_rest(c->spec, &d);
 	if (d.failed)
 		return err_sys(e, ENOMEM, NULL, "making the guest's bundle");

@@ -3,6 +3,7 @@
  */
 #include "runtime/microvm_process.h"
 
+#include "common/sync.h"
 #include "common/sys.h"
 #include "microvm/proto.h"
 #include "microvm/relay.h"
@@ -17,7 +18,7 @@
 struct shim {
 	struct rt_container *c;
 	char token[32];
-	int master, terminal;
+	int master, terminal, agent;
 };
 
 static int ask(struct rt_container *c, const struct rt_exec *how, struct shim *s, struct err *e)
@@ -28,10 +29,7 @@ static int ask(struct rt_container *c, const struct rt_exec *how, struct shim *s
 	struct json_out o;
 
 	spec_process_out(how->process, &process);
-	json_out_init(&o, &request, NULL);
-	json_obj_open(&o, NULL);
-	json_put_str(&o, "verb", "exec");
-	json_put_str(&o, "id", c->id);
+	be_vm_request(c, "exec", &request, &o);
 	json_put_str(&o, "process", process.s);
 	json_put_bool(&o, "terminal", how->process->terminal);
 	json_put_bool(&o, "ignore_paused", how->ignore_paused);
@@ -64,35 +62,38 @@ static int open_console(const struct rt_exec *how, struct shim *s, struct err *e
 
 /* --- in the shim --- */
 
-static int connect_again(void *arg, struct err *e)
-{
-	int fd = -1, rc = be_vm_connect(arg, &fd, e);
+/* The machine took its processes with it. */
+#define STATUS_LOST_WITH_IT SIGKILL
 
-	return rc < 0 ? rc : fd;
+static void take_terminal(int terminal)
+{
+	if (terminal < 0)
+		return;
+	(void)ioctl(terminal, TIOCSCTTY, 0);
+	for (int fd = 0; fd < 3; fd++)
+		(void)dup2(terminal, fd);
 }
 
-static _Noreturn void stand_in(struct shim *s)
+_Noreturn void be_vm_stand_in(const struct be_vm_stand *s)
 {
 	struct err e;
-	int signals = -1, status = 255 << 8;
-	int keep[] = {s->c->dir, s->terminal};
+	int agent = s->agent, signals = -1, status = s->holds ? STATUS_LOST_WITH_IT : 255 << 8;
+	int keep[] = {s->agent, s->terminal, s->sync};
 
 	setsid();
-	be_vm_close_others(keep, 2);
-	if (s->terminal >= 0) {
-		(void)ioctl(s->terminal, TIOCSCTTY, 0);
-		for (int fd = 0; fd < 3; fd++)
-			(void)dup2(s->terminal, fd);
-	}
-	if (be_vm_signals(&signals, &e) < 0)
+	be_vm_close_others(keep, 3);
+	take_terminal(s->terminal);
+	if (be_vm_signals(&signals, &e) < 0 ||
+	    (s->sync >= 0 && sync_expect(s->sync, SYNC_START, NULL, NULL, &e) < 0))
 		_exit(255);
-	struct vm_relay r = {.open = connect_again,
-			     .arg = s->c,
-			     .id = s->c->id,
-			     .process = s->token,
+	struct vm_relay r = {.open = vm_relay_open_path,
+			     .arg = &agent,
+			     .id = s->id,
+			     .process = s->process,
 			     .stdio = {0, 1, 2},
 			     .terminal = s->terminal,
-			     .signals = signals};
+			     .signals = signals,
+			     .holds = s->holds};
 	(void)vm_relay(&r, &status, &e);
 	be_vm_end_as(status);
 }
@@ -112,7 +113,11 @@ static int spawn(struct shim *s, pid_t *ret_pid, int *ret_pidfd, struct err *e)
 	if (pid == 0) {
 		if (c->group && cg_enter(c->group, c->group->v2_fd >= 0, e) < 0)
 			_exit(255);
-		stand_in(s);
+		be_vm_stand_in(&(struct be_vm_stand){.agent = s->agent,
+						     .id = c->id,
+						     .process = s->token,
+						     .terminal = s->terminal,
+						     .sync = -1});
 	}
 	if (pid < 0)
 		return err_sys(e, errno, NULL, "making the process that stands for it");
@@ -124,15 +129,18 @@ static int spawn(struct shim *s, pid_t *ret_pid, int *ret_pidfd, struct err *e)
 int be_vm_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid, int *ret_pidfd,
 	       int *ret_master, struct err *e)
 {
-	struct shim s = {.c = c, .master = -1, .terminal = -1};
+	struct shim s = {.c = c, .master = -1, .terminal = -1, .agent = -1};
 	int rc = c->doc.cgroup ? rt_load_group(c, e) : 0;
 
+	if (rc >= 0)
+		rc = be_vm_agent(c, &s.agent, e);
 	if (rc >= 0)
 		rc = open_console(how, &s, e);
 	if (rc >= 0)
 		rc = ask(c, how, &s, e);
 	if (rc >= 0)
 		rc = spawn(&s, ret_pid, ret_pidfd, e);
+	fd_cleanup(&s.agent);
 	fd_cleanup(&s.terminal);
 	if (rc < 0)
 		fd_cleanup(&s.master);

@@ -41,7 +41,7 @@ struct launch {
 	struct be_vm_template template;
 };
 
-static int note(void *arg, const char *record, struct err *e)
+int be_vm_note(void *arg, const char *record, struct err *e)
 {
 	struct rt_container *c = arg;
 
@@ -62,15 +62,14 @@ static int open_file(const char *path, const char *pointer, const char *what, in
 	return 0;
 }
 
-static int open_console(struct launch *l, const char *socket, struct err *e)
+int be_vm_console(struct rt_container *c, const char *socket, int *ret_terminal, struct err *e)
 {
-	struct rt_container *c = l->c;
 	const struct spec_process *p = &c->spec->process;
 	auto_fd master = -1, to = -1;
 
 	if (!p->terminal)
 		return 0;
-	int rc = be_vm_pty(p, &master, &l->parts.terminal, e);
+	int rc = be_vm_pty(p, &master, ret_terminal, e);
 	if (rc >= 0 && socket)
 		rc = rt_console_connect(socket, &to, e);
 	if (rc >= 0 && socket)
@@ -118,22 +117,26 @@ static int open_parts(struct launch *l, const struct rt_create *how, struct err 
 	if (rc >= 0)
 		rc = open_file("/proc/self/exe", "", "agent", &l->parts.program, e);
 	if (rc >= 0)
-		rc = be_vm_bundle(c, &l->parts.shares, &l->config, e);
+		rc = be_vm_shares_open(c, NULL, &l->parts.shares, e);
+	if (rc >= 0)
+		rc = be_vm_config(c, NULL, &l->parts.shares, &l->config, e);
 	if (rc >= 0)
 		rc = rt_socket_listen(c->dir, "start.sock", SOCK_STREAM, &l->parts.agent, e);
+	if (rc >= 0)
+		rc = rt_socket_listen(c->dir, "files.sock", SOCK_SEQPACKET, &l->parts.files, e);
 	if (rc < 0)
 		return rc;
 	l->parts.log = openat(c->dir, "console.log",
 			      O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (l->parts.log < 0)
 		return err_sys(e, errno, "console.log", "making the guest's log");
-	return open_console(l, how->console_socket, e);
+	return be_vm_console(c, how->console_socket, &l->parts.terminal, e);
 }
 
 static void close_parts(struct launch *l)
 {
 	struct be_vm_parts *p = &l->parts;
-	int *all[] = {&p->net, &p->kvm,      &p->kernel, &p->program, &p->agent,
+	int *all[] = {&p->net, &p->kvm,      &p->kernel, &p->program, &p->agent,  &p->files,
 		      &p->log, &p->terminal, &p->sync,   &p->initrd,  &p->modules};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -144,13 +147,8 @@ static void close_parts(struct launch *l)
 
 /* --- its process --- */
 
-static int plan_groups(struct launch *l, struct err *e)
+int be_vm_groups(struct rt_container *c, const struct spec *host, struct plan *p, struct err *e)
 {
-	struct rt_container *c = l->c;
-	struct spec *host = be_vm_host_spec(c, &l->shape, e);
-
-	if (!host)
-		return -ENOMEM;
 	if (c->env->no_cgroup)
 		return 0;
 	struct cg_want want = {.spec = host,
@@ -164,17 +162,23 @@ static int plan_groups(struct launch *l, struct err *e)
 	if (rc < 0)
 		return rc;
 	c->group->delegated_only = c->rootless;
-	return cg_plan(&l->plan, c->group, host, e);
+	return cg_plan(p, c->group, host, e);
 }
 
-static int spawn(struct launch *l, struct err *e)
+static int plan_groups(struct launch *l, struct err *e)
 {
-	struct rt_container *c = l->c;
+	struct spec *host = be_vm_host_spec(l->c, &l->shape, e);
+
+	return host ? be_vm_groups(l->c, host, &l->plan, e) : -ENOMEM;
+}
+
+int be_vm_spawn(struct rt_container *c, uint64_t flags, void (*run)(void *arg, int sync), void *arg,
+		struct err *e)
+{
 	int sync[2], pidfd = -1;
 	char record[64];
-	struct clone_args args = {.flags = CLONE_PIDFD | (l->parts.net < 0 ? CLONE_NEWNET : 0),
-				  .pidfd = (uintptr_t)&pidfd,
-				  .exit_signal = SIGCHLD};
+	struct clone_args args = {
+		.flags = CLONE_PIDFD | flags, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
 	int rc = sync_pair(sync, e);
 
 	if (rc < 0)
@@ -182,15 +186,12 @@ static int spawn(struct launch *l, struct err *e)
 	pid_t pid = sys_clone3(&args);
 	if (pid == 0) {
 		close(sync[0]);
-		l->parts.sync = sync[1];
-		be_vm_process(c, &l->parts, &l->plan, &l->env);
+		run(arg, sync[1]);
 	}
 	close(sync[1]);
-	/* With our copy of it open a machine that ended would be waited for. */
-	fd_close(&l->parts.agent);
 	if (pid < 0) {
 		close(sync[0]);
-		return err_sys(e, errno, NULL, "making the micro-VM's process");
+		return err_sys(e, errno, NULL, "making the container's process");
 	}
 	int master = c->proc.master;
 	c->proc = (struct rt_proc){
@@ -200,7 +201,25 @@ static int spawn(struct launch *l, struct err *e)
 		return rc;
 	c->doc.pid = pid;
 	snprintf(record, sizeof(record), "pid %d %llu", (int)pid, (unsigned long long)c->doc.ticks);
-	return note(c, record, e);
+	return be_vm_note(c, record, e);
+}
+
+static void be_machine(void *arg, int sync)
+{
+	struct launch *l = arg;
+
+	l->parts.sync = sync;
+	be_vm_process(l->c, &l->parts, &l->plan, &l->env);
+}
+
+static int spawn(struct launch *l, struct err *e)
+{
+	int rc = be_vm_spawn(l->c, l->parts.net < 0 ? CLONE_NEWNET : 0, be_machine, l, e);
+
+	/* With our copies of them open a machine that ended would be waited for. */
+	fd_close(&l->parts.agent);
+	fd_close(&l->parts.files);
+	return rc;
 }
 
 static int attach(struct launch *l, struct err *e)
@@ -225,7 +244,7 @@ static int connect_card(struct launch *l, int ns, size_t i, struct err *e)
 	how.mac[5] = (uint8_t)i;
 	if (net->path) {
 		snprintf(record, sizeof(record), "redirect %s %s", card->name, net->path);
-		rc = note(l->c, record, e);
+		rc = be_vm_note(l->c, record, e);
 	}
 	if (rc >= 0)
 		rc = net_tap_connect(ns, card, &tap, e);
@@ -268,7 +287,7 @@ static int send_template(struct launch *l, struct err *e)
 	return sync_send(l->c->proc.sync, SYNC_GO, t->from >= 0, t->from >= 0 ? t->from : t->to, e);
 }
 
-static int runtime_hooks(struct rt_container *c, struct err *e)
+int be_vm_hooks(struct rt_container *c, struct err *e)
 {
 	const struct spec_hooks *h = &c->spec->hooks;
 	auto_strbuf state = {0};
@@ -366,18 +385,14 @@ static int configure_network(struct launch *l, struct err *e)
 	return be_vm_call(l->c, &request, NULL, e);
 }
 
-static int create_inside(struct launch *l, struct err *e)
+int be_vm_create_inside(struct rt_container *c, const char *config, struct err *e)
 {
-	struct rt_container *c = l->c;
 	auto_strbuf request = {0};
 	struct json_out o;
 
-	json_out_init(&o, &request, NULL);
-	json_obj_open(&o, NULL);
-	json_put_str(&o, "verb", "create");
-	json_put_str(&o, "id", c->id);
-	json_put_str(&o, "config", l->config.s);
-	json_put_bool(&o, "terminal", l->c->spec->process.terminal);
+	be_vm_request(c, "create", &request, &o);
+	json_put_str(&o, "config", config);
+	json_put_bool(&o, "terminal", c->spec->process.terminal);
 	json_obj_close(&o);
 	return be_vm_call(c, &request, NULL, e);
 }
@@ -392,7 +407,7 @@ static int launch(struct launch *l, struct err *e)
 	if (rc >= 0)
 		rc = attach(l, e);
 	if (rc >= 0)
-		rc = runtime_hooks(c, e);
+		rc = be_vm_hooks(c, e);
 	if (rc >= 0)
 		rc = connect_network(l, e);
 	if (rc >= 0)
@@ -402,7 +417,7 @@ static int launch(struct launch *l, struct err *e)
 	if (rc >= 0)
 		rc = configure_network(l, e);
 	if (rc >= 0)
-		rc = create_inside(l, e);
+		rc = be_vm_create_inside(c, l->config.s, e);
 	if (rc < 0 && c->proc.sync >= 0)
 		rc = last_words(c, rc, e);
 	if (rc >= 0)
@@ -424,8 +439,9 @@ int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err
 	if (rc < 0)
 		return rc;
 	l.parts.shape = &l.shape;
-	l.cg = (struct cg_run){.note = note, .note_arg = c};
-	l.env = (struct plan_env){.room = {[PLAN_CG] = &l.cg}, .journal = note, .journal_arg = c};
+	l.cg = (struct cg_run){.note = be_vm_note, .note_arg = c};
+	l.env = (struct plan_env){
+		.room = {[PLAN_CG] = &l.cg}, .journal = be_vm_note, .journal_arg = c};
 	rc = plan_groups(&l, e);
 	l.cg.group = c->group;
 	if (rc >= 0)

@@ -179,13 +179,13 @@ static int receive_template(struct process *w, struct err *e)
 
 static _Noreturn void serve_files(const struct be_vm_parts *p, int sock)
 {
-	int keep[32] = {sock};
-	size_t n = 1;
+	int keep[32] = {sock, p->files};
+	size_t n = 2;
 	struct err e;
 
 	for (size_t i = 0; i < p->shares.n && n < 32; i++)
 		keep[n++] = p->shares.items[i].fd;
-	if (p->shares.n < 31)
+	if (p->shares.n < 30)
 		be_vm_close_others(keep, n);
 	/* It holds none of the container's streams: whoever reads them waits for their end. */
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -194,7 +194,7 @@ static _Noreturn void serve_files(const struct be_vm_parts *p, int sock)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (vm_fs_prepare(&e) < 0 || vm_jail_files(&e) < 0)
 		_exit(1);
-	_exit(vm_fs_serve(sock, -1, p->shares.items, p->shares.n, FILE_THREADS, &e) < 0);
+	_exit(vm_fs_serve(sock, p->files, p->shares.items, p->shares.n, FILE_THREADS, &e) < 0);
 }
 
 static int start_files(const struct be_vm_parts *p, int *ret_sock, struct err *e)

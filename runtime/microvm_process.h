@@ -9,6 +9,7 @@
 struct be_vm_parts {
 	int net; /* network namespace to be in, or -1: it is in a new one */
 	int kvm, kernel, program, agent, log;
+	int files;           /* listening: shares come and go by it */
 	int initrd, modules; /* unpacked before the agent: the user's; the kernel's; or -1 */
 	int terminal;        /* slave of the container's pty, or -1 */
 	/* To the runtime: GO comes with the number of network cards, then each as a tap with its
@@ -22,12 +23,23 @@ struct be_vm_parts {
 #define BE_VM_PARTS_INIT                                                                   \
 	{                                                                                  \
 		.net = -1, .kvm = -1, .kernel = -1, .program = -1, .agent = -1, .log = -1, \
-		.terminal = -1, .sync = -1, .initrd = -1, .modules = -1                    \
+		.files = -1, .terminal = -1, .sync = -1, .initrd = -1, .modules = -1       \
 	}
 
 /* In the cloned process: becomes the monitor, and ends as the container's first process ended. */
 _Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p,
 			     const struct plan *plan, const struct plan_env *env);
+
+/* A process of ours that stands on the host for one in the guest: lends it its streams, passes
+ * signals on, and ends as it does. */
+struct be_vm_stand {
+	int agent; /* be_vm_agent */
+	const char *id, *process;
+	int terminal; /* or -1 */
+	int sync;     /* begins when START comes there, ends at its end; -1: at once */
+	bool holds;   /* the process in the guest ends with it, and it with the machine */
+};
+_Noreturn void be_vm_stand_in(const struct be_vm_stand *s);
 
 /* A pty of the host's, raw: the guest's has the line discipline. */
 int be_vm_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *e);

@@ -96,9 +96,9 @@ static const struct {
 	const char *kind;
 	int (*undo)(struct rt_container *c, const char *arg, struct err *e);
 } kinds[] = {
-	{"pid", undo_pid},           {"cgroup", undo_cgroup}, {"netdev", undo_netdev},
-	{"unit", undo_unit},         {"socket", undo_socket}, {"resctrl", undo_resctrl},
-	{"redirect", undo_redirect},
+	{"pid", undo_pid},           {"cgroup", undo_cgroup},  {"netdev", undo_netdev},
+	{"unit", undo_unit},         {"socket", undo_socket},  {"resctrl", undo_resctrl},
+	{"redirect", undo_redirect}, {"joined", be_vm_unjoin},
 };
 
 static int undo_one(struct rt_container *c, const struct st_record *r, struct err *e)

@@ -149,6 +149,19 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	quiet call delete "id=$id"
 }
 
+@test "who holds a process ends it by leaving, who only waits doesn't" {
+	sh_args 'exec sleep 1000'
+	quiet up "$id" "config=@$config" >/dev/null
+	quiet glance "$id" 0.5
+	[ "$(quiet call state "id=$id" | jq -r .state.status)" = running ]
+	run quiet call wait "id=$id" hold=word
+	exit_is 99
+	has "hold: must be true or false"
+	[ "$(quiet call state "id=$id" | jq -r .state.status)" = running ]
+	quiet glance "$id" 0.5 hold=true
+	[ "$(quiet call wait "id=$id")" = '{"status": 9}' ]
+}
+
 @test "several containers, several who wait for one" {
 	sh_args 'sleep 1; exit 9'
 	quiet up "$id" "config=@$config"

@@ -7,6 +7,7 @@
   agent.py SOCKET exec ID [KEY=VALUE…]     the same for one more process
   agent.py SOCKET out ID FD [PROCESS]      what comes from one stream, until its end
   agent.py SOCKET taste ID FD BYTES        the first bytes of it
+  agent.py SOCKET glance ID SECONDS [KEY=VALUE…]  waits for the end, and leaves before it
   agent.py SOCKET many N ID [KEY=VALUE…]   run, N times; prints each different output once
   agent.py SOCKET follow ID INTERVAL_NS    prints events until the container ends
   agent.py SOCKET crowd ID N               N at once follow events, a request goes through, all leave
@@ -24,6 +25,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 REFUSED = 99
 
@@ -173,6 +175,15 @@ def raw(path, data):
     return 0
 
 
+def glance(path, ident, seconds, members):
+    s = connect(path)
+    data = json.dumps(dict(members, verb='wait', id=ident)).encode()
+    s.sendall(struct.pack('<I', len(data)) + data)
+    time.sleep(seconds)
+    s.close()
+    return 0
+
+
 def refusals(path, lines):
     failed = 0
     for line in lines.decode().splitlines():
@@ -230,6 +241,8 @@ def main(path, what, *words):
         return follow(path, plain[0], int(plain[1]))
     elif what == 'crowd':
         return crowd(path, plain[0], int(plain[1]))
+    elif what == 'glance':
+        return glance(path, plain[0], float(plain[1]), members)
     elif what == 'raw':
         return raw(path, bytes.fromhex(plain[0]))
     return 0
