@@ -2,6 +2,7 @@
 #include "microvm/jail.h"
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "common/sys.h"
 
 #include <errno.h>
@@ -118,4 +119,19 @@ int vm_jail(struct err *e)
 	if (rc >= 0)
 		rc = empty_root(e);
 	return rc < 0 ? rc : drop(e);
+}
+
+int vm_jail_stand(struct err *e)
+{
+	auto_fd procfs = proc_open(e), own = -1;
+
+	if (procfs < 0)
+		return procfs;
+	own = openat(procfs, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (own < 0)
+		return err_sys(e, errno, "/proc/self/fd", "can't be opened");
+	int rc = vm_jail(e);
+	if (rc >= 0 && fchdir(own) < 0)
+		rc = err_sys(e, errno, "/proc/self/fd", "can't be entered");
+	return rc < 0 ? rc : vm_jail_calls(VM_THREAD_STAND, e);
 }

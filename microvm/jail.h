@@ -16,7 +16,17 @@ int vm_jail(struct err *e);
  * capabilities those that files need. A plain user's keeps what it sees: it has no more than he. */
 int vm_jail_files(struct err *e);
 
-enum vm_thread { VM_THREAD_LOOP, VM_THREAD_VCPU, VM_THREAD_RELAY, VM_THREAD_DISK };
+/* For a process that stands for one in the guest, and talks to its agent: vm_jail(), and the system
+ * calls of a relay. Its current directory is where vm_relay_open_here finds its descriptors. */
+int vm_jail_stand(struct err *e);
+
+enum vm_thread {
+	VM_THREAD_LOOP,
+	VM_THREAD_VCPU,
+	VM_THREAD_RELAY,
+	VM_THREAD_DISK,
+	VM_THREAD_STAND, /* a relay that connects by itself */
+};
 /* The calling thread's system calls, from now on (seccomp(2)); any other ends the process. */
 int vm_jail_calls(enum vm_thread t, struct err *e);
 /* vm_jail_calls(VM_THREAD_DISK), for vm_blk_how.limit. */

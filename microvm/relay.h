@@ -41,9 +41,11 @@ struct vm_relay {
  * its own are never forwarded. */
 int vm_relay(const struct vm_relay *r, int *ret_status, struct err *e);
 
-/* Two ways to open. arg: const int *, the O_PATH descriptor of the agent's socket (through
+/* Ways to open. arg: const int *, the O_PATH descriptor of the agent's socket (through
  * /proc/self/fd). */
 int vm_relay_open_path(void *arg, struct err *e);
+/* The same for a process in vm_jail_stand(), which has no /proc. */
+int vm_relay_open_here(void *arg, struct err *e);
 /* In the monitor, on any thread but the loop's: arg: struct vm_device *, the vsock device. Takes
  * the loop's lock. */
 int vm_relay_open_device(void *arg, struct err *e);

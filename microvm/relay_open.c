@@ -12,18 +12,27 @@
 
 /* unix(7) has no connectat(): the path is the descriptor's own, which can't be exchanged and is
  * never too long. */
-int vm_relay_open_path(void *arg, struct err *e)
+static int open_below(const char *dir, const int *path, struct err *e)
 {
-	const int *path = arg;
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	auto_fd fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return err_sys(e, errno, NULL, "making a socket");
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d", *path);
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s%d", dir, *path);
 	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
 		return err_sys(e, errno, NULL, "connecting to the micro-VM's agent");
 	return take_fd(&fd);
+}
+
+int vm_relay_open_path(void *arg, struct err *e)
+{
+	return open_below("/proc/self/fd/", arg, e);
+}
+
+int vm_relay_open_here(void *arg, struct err *e)
+{
+	return open_below("", arg, e);
 }
 
 int vm_relay_open_device(void *arg, struct err *e)

@@ -39,14 +39,13 @@ static const int loop_calls[] = {
 static const int vcpu_calls[] = {COMMON,        SYS_shutdown,   SYS_recvfrom,
 				 SYS_epoll_ctl, SYS_epoll_wait, SYS_sendmsg,
 				 SYS_recvmsg,   SYS_read,       SYS_timerfd_settime};
-static const int relay_calls[] = {
-	COMMON,         SYS_read,         SYS_readv,      SYS_writev,
-	SYS_recvmsg,    SYS_sendmsg,      SYS_recvfrom,   SYS_sendto,
-	SYS_poll,       SYS_ppoll,        SYS_socketpair, SYS_shutdown,
-	SYS_epoll_wait, SYS_epoll_pwait,  SYS_epoll_ctl,  SYS_epoll_create1,
-	SYS_fcntl,      SYS_mremap,       SYS_splice,     SYS_getrandom,
-	SYS_kill,       SYS_rt_sigaction, SYS_prlimit64,  SYS_prctl,
-};
+#define RELAY                                                                                  \
+	COMMON, SYS_read, SYS_readv, SYS_writev, SYS_recvmsg, SYS_sendmsg, SYS_recvfrom,       \
+		SYS_sendto, SYS_poll, SYS_ppoll, SYS_socketpair, SYS_shutdown, SYS_epoll_wait, \
+		SYS_epoll_pwait, SYS_epoll_ctl, SYS_epoll_create1, SYS_fcntl, SYS_mremap,      \
+		SYS_splice, SYS_getrandom, SYS_kill, SYS_rt_sigaction, SYS_prlimit64, SYS_prctl
+static const int relay_calls[] = {RELAY};
+static const int stand_calls[] = {RELAY, SYS_socket, SYS_connect};
 /* A disk's bytes, and nothing else (blk_io.c). */
 static const int disk_calls[] = {COMMON,      SYS_preadv,   SYS_pwritev,   SYS_pwritev2,
 				 SYS_pread64, SYS_pwrite64, SYS_fdatasync, SYS_fallocate};
@@ -66,6 +65,7 @@ static const struct {
 	[VM_THREAD_LOOP] = {loop_calls, COUNT(loop_calls), loop_ioctls, COUNT(loop_ioctls)},
 	[VM_THREAD_VCPU] = {vcpu_calls, COUNT(vcpu_calls), vcpu_ioctls, COUNT(vcpu_ioctls)},
 	[VM_THREAD_RELAY] = {relay_calls, COUNT(relay_calls), relay_ioctls, COUNT(relay_ioctls)},
+	[VM_THREAD_STAND] = {stand_calls, COUNT(stand_calls), relay_ioctls, COUNT(relay_ioctls)},
 	[VM_THREAD_DISK] = {disk_calls, COUNT(disk_calls), NULL, 0},
 };
 

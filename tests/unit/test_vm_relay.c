@@ -1,5 +1,6 @@
 /* tests/unit/test_vm_relay.c: the relay between host descriptors and a process in the guest,
  * against an agent that does as it should, and one that doesn't. */
+#include "microvm/jail.h"
 #include "vm_relay_agent.h"
 
 static void streams(void **state)
@@ -484,6 +485,42 @@ static void by_path(void **state)
 	close(s);
 }
 
+/* A process that stands for another reaches the agent, and nothing else. */
+static void from_jail(void **state)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "/tmp/rf-relay-XXXXXX"};
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), status = 0;
+	struct err e;
+
+	(void)state;
+	close(mkstemp(a.sun_path));
+	unlink(a.sun_path);
+	assert_int_equal(bind(s, (const struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(s, 1), 0);
+	int path = open(a.sun_path, O_PATH | O_CLOEXEC);
+	unlink(a.sun_path);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (vm_jail_stand(&e) < 0)
+			_exit(e.code == EPERM ? 77 : 1);
+		int fd = vm_relay_open_here(&path, &e);
+		if (fd < 0 || write(fd, "hello", 5) != 5)
+			_exit(2);
+		(void)!open("/", O_PATH | O_CLOEXEC);
+		_exit(3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	int conn = accept(s, NULL, NULL);
+	reads(conn, "hello");
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSYS);
+	close(conn);
+	close(path);
+	close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -510,6 +547,7 @@ int main(void)
 		TEST(guest_dies_early),
 		TEST(nobody_to_open),
 		TEST(by_path),
+		TEST(from_jail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
