@@ -173,6 +173,27 @@ member_stopped() { [ "$(status "$id-$1")" = stopped ]; }
 	down
 }
 
+@test "a create that is killed at any point leaves nothing after delete --force" {
+	need_vm
+	sandbox
+	server=$(pgrep -P "$(pid)")
+	files_are() { [ "$(find "/proc/$server/fd" -mindepth 1 | wc -l)" = "$1" ]; }
+	files=$(find "/proc/$server/fd" -mindepth 1 | wc -l)
+	member 2 'exec sleep 1000'
+	killed=0
+	for after in 0.05 0.15 0.3 0.5 0.8 1.2 2 3; do
+		timeout -s KILL "$after" "$RINGFENCE" --root "$T/state" create --isolation=microvm -b "$T/2" "$id-2" </dev/null >/dev/null 2>&1 3>&- ||
+			killed=$((killed + 1))
+		rf delete --force "$id-2"
+		[ ! -e "$T/state/$id-2" ]
+	done
+	[ "$killed" -ge 2 ]
+	until_true files_are "$files"
+	once 2 'exit 6'
+	exit_is 6
+	down
+}
+
 @test "terminal, detached exec and update in a container that joined" {
 	need_vm
 	sandbox
