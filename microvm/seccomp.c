@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -52,7 +53,8 @@ static const int disk_calls[] = {COMMON,      SYS_preadv,   SYS_pwritev,   SYS_p
 
 /* What each kind may ask of descriptors. */
 static const unsigned loop_ioctls[] = {0x5421 /* FIONBIO */, 0x541b /* FIONREAD */};
-static const unsigned vcpu_ioctls[] = {KVM_RUN};
+/* A driver's register write says which offloads the tap may hand over (dev_net.c). */
+static const unsigned vcpu_ioctls[] = {KVM_RUN, TUNSETOFFLOAD};
 static const unsigned relay_ioctls[] = {0x5413 /* TIOCGWINSZ */, 0x541b, 0x5421};
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
