@@ -51,11 +51,13 @@ static int by_number(const void *a, const void *b)
 
 void be_vm_close_others(const int *keep, size_t n)
 {
-	int sorted[32] = {0};
+	int *sorted = calloc(n + 1, sizeof(*sorted));
 	unsigned from = 3;
 	size_t m = 0;
 
-	for (size_t i = 0; i < n && m < 32; i++)
+	if (!sorted)
+		_exit(255);
+	for (size_t i = 0; i < n; i++)
 		if (keep[i] >= 3)
 			sorted[m++] = keep[i];
 	qsort(sorted, m, sizeof(*sorted), by_number);
@@ -64,6 +66,7 @@ void be_vm_close_others(const int *keep, size_t n)
 			(void)syscall(SYS_close_range, from, sorted[i] - 1, 0);
 		from = (unsigned)sorted[i] + 1;
 	}
+	free(sorted);
 	(void)syscall(SYS_close_range, from, ~0u, 0);
 }
 
@@ -177,16 +180,27 @@ static int receive_template(struct process *w, struct err *e)
 
 /* --- the file server --- */
 
+/* Whatever their number: none of the monitor's descriptors stays. */
+static void keep_shares(const struct be_vm_parts *p, int sock)
+{
+	int *keep = calloc(p->shares.n + 2, sizeof(*keep));
+	size_t n = 0;
+
+	if (!keep)
+		_exit(255);
+	keep[n++] = sock;
+	keep[n++] = p->files;
+	for (size_t i = 0; i < p->shares.n; i++)
+		keep[n++] = p->shares.items[i].fd;
+	be_vm_close_others(keep, n);
+	free(keep);
+}
+
 static _Noreturn void serve_files(const struct be_vm_parts *p, int sock)
 {
-	int keep[32] = {sock, p->files};
-	size_t n = 2;
 	struct err e;
 
-	for (size_t i = 0; i < p->shares.n && n < 32; i++)
-		keep[n++] = p->shares.items[i].fd;
-	if (p->shares.n < 30)
-		be_vm_close_others(keep, n);
+	keep_shares(p, sock);
 	/* It holds none of the container's streams: whoever reads them waits for their end. */
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int fd = 0; fd < 3; fd++)

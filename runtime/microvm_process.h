@@ -47,7 +47,8 @@ int be_vm_pty(const struct spec_process *p, int *ret_master, int *ret_slave, str
 int be_vm_signals(int *ret_fd, struct err *e);
 /* Ends this process as wait(2) says that the other ended. */
 _Noreturn void be_vm_end_as(int status);
-/* Closes every descriptor from 3 on that isn't in keep (n of them, in any order). */
+/* Closes every descriptor from 3 on that isn't in keep (n of them, in any order); without memory
+ * the process ends. */
 void be_vm_close_others(const int *keep, size_t n);
 
 #endif

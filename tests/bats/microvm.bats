@@ -3,11 +3,6 @@
 # is the same, the other files show, run with RF_WALL=microvm (tests/host-vm/run.sh).
 load helpers
 
-vm_host() { "$RINGFENCE" vm check >/dev/null; }
-need_vm() {
-	vm_host || skip "no micro-VM can run here: $("$RINGFENCE" vm check | sed -n 's/^micro-VM *//p')"
-	[ -r "${RINGFENCE_KERNEL:-}" ] || skip "no guest kernel is given"
-}
 vm() { run rf run --isolation=microvm -b "$b" "$id" </dev/null; }
 volume() { cfg --arg s "$T/v" --argjson o "$1" '.mounts += [{destination: "/mnt", type: "bind", source: $s, options: $o}]'; }
 vm_up() {
@@ -230,4 +225,24 @@ vm_up() {
 	kill -9 "$(pid)"
 	until_true stopped
 	rf delete "$id"
+}
+
+@test "forty volumes; the file server holds them and nothing of the monitor's" {
+	need_vm
+	for i in {1..40}; do
+		mkdir -p "$T/v$i"
+		echo "$i" >"$T/v$i/f"
+		cfg --arg s "$T/v$i" --arg d "/mnt/$i" '.mounts += [{destination: $d, type: "bind", source: $s, options: ["rbind"]}]'
+	done
+	vm_up 'cat /mnt/*/f | wc -l; exec sleep 1000'
+	until_true grep -qx 40 "$T/out"
+	files=$(pgrep -P "$(pid)")
+	[ -n "$files" ]
+	run readlink "/proc/$files/fd/"*
+	ok
+	hasnt /dev/kvm
+	hasnt anon_inode:kvm
+	hasnt console.log
+	hasnt ringfence
+	down
 }
