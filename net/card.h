@@ -3,7 +3,7 @@
  * An engine has prepared the container's network namespace: devices, addresses, routes. The guest
  * is to be what a process in that namespace would be. So the host reads what is there
  * (net_describe), puts a tap device beside each card and lets every frame that arrives on the one
- * leave by the other (net_tap_connect); the guest's card has the MAC of the one in the namespace,
+ * leave by the other (net_redirect); the guest's card has the MAC of the one in the namespace,
  * and is given the same addresses and routes (net_configure).
  *
  * Carried over: Ethernet devices that are up and in no bridge; their permanent IPv4 and IPv6
@@ -87,22 +87,25 @@ int net_cards_parse(const struct json *request, struct arena *a, struct net_card
  */
 int net_configure(const struct net_cards *c, struct err *e);
 
+struct net_tap {
+	int index; /* in its namespace; no other device there gets it later */
+	char name[NET_NAME_SIZE];
+};
+
 /* tap.c: a tap device in the namespace, up: its descriptor (non-blocking; frames bear a struct
  * virtio_net_hdr of 12 bytes) and name. No offloads yet: whoever reads the
  * frames asks for them (TUNSETOFFLOAD). It goes when the
  * descriptor is closed. */
-int net_tap_make(int ns, uint32_t mtu, int *ret_fd, char ret_name[NET_NAME_SIZE], struct err *e);
+int net_tap_make(int ns, uint32_t mtu, int *ret_fd, struct net_tap *ret_tap, struct err *e);
 
-/* redirect.c: what arrives on one device leaves by the other, both ways, before the namespace's own
- * stack sees it. -EBUSY: the card leads to another tap. */
-int net_redirect(int ns, const char *card, const char *tap, struct err *e);
-/* Takes it off the card: for the journal, and for a namespace that lives on; the tap's end goes
- * with the tap. Filters of others stay; an ingress queue in which nothing is left goes too.
- * Idempotent; a card that is gone is no error. */
-int net_redirect_undo(int ns, const char *card, struct err *e);
-
-/* Both for one card. On failure nothing is left. Whoever keeps a journal notes the card's name
- * before. */
-int net_tap_connect(int ns, const struct net_card *card, int *ret_fd, struct err *e);
+/* redirect.c: what arrives on the card leaves by the tap and back, before the namespace's own
+ * stack sees it. -EBUSY: the card leads to another tap. On failure nothing is left; whoever keeps a
+ * journal notes the card and the tap's index before. */
+int net_redirect(int ns, const char *card, const struct net_tap *tap, struct err *e);
+/* Takes it off the card, for a namespace that lives on; the tap's end goes with the tap. A card
+ * that leads to a tap of another index, which is there, is left alone: it is another machine's by
+ * now. Filters of others stay; an ingress queue in which nothing is left goes too. Idempotent; a
+ * card that is gone is no error. */
+int net_redirect_undo(int ns, const char *card, int tap, struct err *e);
 
 #endif

@@ -10,7 +10,7 @@
  *     asked first.
  *  2. Whatever was there before may be there already: a clsact queue serves as well.
  *  3. One tap a card: a second one would get nothing, or steal. A filter of ours whose tap is gone
- * is a dead monitor's, and replaced.
+ *     is a dead monitor's, and replaced; one whose tap is there is taken off for that tap alone.
  */
 #include "net/card.h"
 #include "net/internal.h"
@@ -23,6 +23,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
 #include <netlink/attr.h>
+#include <stdio.h>
 #include <string.h>
 
 #define OUR_PRIORITY 21062u
@@ -47,7 +48,7 @@ static struct tcmsg queue_head(int index)
 struct seen {
 	int index;
 	bool filters, queue; /* any filter; a queue of the kind that we make */
-	int taps;            /* those that a filter of ours leads to, and that are there */
+	int tap;             /* the one that a filter of ours leads to, if it is there */
 };
 
 /* The attribute at the end of a path of nested ones, or NULL. */
@@ -73,7 +74,8 @@ static void see_filter(struct nlmsghdr *h, void *arg)
 		return;
 	/* The kernel forgets a device that goes: the action stays. */
 	memcpy(&m, nla_data(a), sizeof(m));
-	s->taps += m.ifindex != 0;
+	if (m.ifindex)
+		s->tap = (int)m.ifindex;
 }
 
 static void see_queue(struct nlmsghdr *h, void *arg)
@@ -194,13 +196,17 @@ static int one_way(struct net_nl *nl, const struct net_link *from, const struct 
 	return 0;
 }
 
-static int undo(struct net_nl *nl, const struct net_link *card, struct err *e)
+static int undo(struct net_nl *nl, const struct net_link *card, int tap, struct err *e)
 {
 	struct tcmsg t = queue_head(card->index);
 	struct nl_msg *msg;
 	struct seen seen;
-	int rc = remove_filters(nl, card->index);
+	int rc = look(nl, card->index, &seen);
 
+	if (rc == 0 && seen.tap && seen.tap != tap)
+		return 0;
+	if (rc == 0)
+		rc = remove_filters(nl, card->index);
 	if (rc == 0)
 		rc = look(nl, card->index, &seen);
 	if (rc == 0 && !seen.filters && seen.queue) {
@@ -215,7 +221,7 @@ static int make_free(struct net_nl *nl, const struct net_link *card, struct err 
 	struct seen seen;
 	int rc = look(nl, card->index, &seen);
 
-	if (rc == 0 && seen.taps)
+	if (rc == 0 && seen.tap)
 		return err_set(e, ERR_SYSTEM, EBUSY, card->name,
 			       "another micro-VM has this network card already");
 	if (rc == 0 && seen.filters)
@@ -233,29 +239,27 @@ static int wire(struct net_nl *nl, const struct net_link *card, const struct net
 	if (rc == 0)
 		rc = one_way(nl, card, tap, e);
 	if (rc < 0)
-		(void)undo(nl, card, &ignored);
+		(void)undo(nl, card, tap->index, &ignored);
 	return rc;
 }
 
-int net_redirect(int ns, const char *card, const char *tap, struct err *e)
+int net_redirect(int ns, const char *card, const struct net_tap *tap, struct err *e)
 {
 	auto_nl nl = {0};
-	struct net_link a, b;
+	struct net_link a, b = {.index = tap->index};
 	int rc = net_nl_open(ns, &nl, e);
 
 	if (rc < 0)
 		return rc;
+	snprintf(b.name, sizeof(b.name), "%s", tap->name);
 	rc = net_nl_link(&nl, card, &a);
 	if (rc < 0)
 		return err_sys(e, -rc, card, "looking for the card");
-	rc = net_nl_link(&nl, tap, &b);
-	if (rc < 0)
-		return err_sys(e, -rc, tap, "looking for the tap device");
 	rc = make_free(&nl, &a, e);
 	return rc < 0 ? rc : wire(&nl, &a, &b, e);
 }
 
-int net_redirect_undo(int ns, const char *card, struct err *e)
+int net_redirect_undo(int ns, const char *card, int tap, struct err *e)
 {
 	auto_nl nl = {0};
 	struct net_link l;
@@ -266,5 +270,5 @@ int net_redirect_undo(int ns, const char *card, struct err *e)
 	rc = net_nl_link(&nl, card, &l);
 	if (rc == -ENODEV)
 		return 0;
-	return rc < 0 ? err_sys(e, -rc, card, "looking for the card") : undo(&nl, &l, e);
+	return rc < 0 ? err_sys(e, -rc, card, "looking for the card") : undo(&nl, &l, tap, e);
 }

@@ -77,7 +77,7 @@ static int set_link(struct net_nl *nl, const struct net_link *l, uint32_t mtu, b
 	return net_nl_call(nl, &msg, NULL, NULL);
 }
 
-static int bring_up(int ns, const char *name, uint32_t mtu, struct err *e)
+static int bring_up(int ns, const char *name, uint32_t mtu, struct net_tap *ret, struct err *e)
 {
 	auto_nl nl = {0};
 	struct net_link l;
@@ -91,10 +91,14 @@ static int bring_up(int ns, const char *name, uint32_t mtu, struct err *e)
 	/* A kernel without IPv6 doesn't know that part. */
 	if (rc == -EAFNOSUPPORT || rc == -EOPNOTSUPP)
 		rc = set_link(&nl, &l, mtu, false);
-	return rc < 0 ? err_sys(e, -rc, name, "bringing the tap device up") : 0;
+	if (rc < 0)
+		return err_sys(e, -rc, name, "bringing the tap device up");
+	ret->index = l.index;
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
+	return 0;
 }
 
-int net_tap_make(int ns, uint32_t mtu, int *ret_fd, char ret_name[NET_NAME_SIZE], struct err *e)
+int net_tap_make(int ns, uint32_t mtu, int *ret_fd, struct net_tap *ret_tap, struct err *e)
 {
 	struct ifreq r = {.ifr_name = NAME};
 	auto_fd fd = -1;
@@ -108,25 +112,8 @@ int net_tap_make(int ns, uint32_t mtu, int *ret_fd, char ret_name[NET_NAME_SIZE]
 	rc = set_header(fd);
 	if (rc < 0)
 		return err_sys(e, -rc, r.ifr_name, "setting the tap device's frame header");
-	rc = bring_up(ns, r.ifr_name, mtu, e);
-	if (rc < 0)
-		return rc;
-	snprintf(ret_name, NET_NAME_SIZE, "%s", r.ifr_name);
-	*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-int net_tap_connect(int ns, const struct net_card *card, int *ret_fd, struct err *e)
-{
-	char name[NET_NAME_SIZE];
-	auto_fd fd = -1;
-	int rc = net_tap_make(ns, card->mtu, &fd, name, e);
-
-	if (rc < 0)
-		return rc;
-	rc = net_redirect(ns, card->name, name, e);
-	if (rc < 0)
-		return rc;
-	*ret_fd = take_fd(&fd);
-	return 0;
+	rc = bring_up(ns, r.ifr_name, mtu, ret_tap, e);
+	if (rc == 0)
+		*ret_fd = take_fd(&fd);
+	return rc;
 }

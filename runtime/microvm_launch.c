@@ -231,24 +231,32 @@ static int attach(struct launch *l, struct err *e)
 /* --- its network --- */
 
 /* The filters outlive the machine only where the namespace does. */
-static int connect_card(struct launch *l, int ns, size_t i, struct err *e)
+static int note_redirect(struct launch *l, const char *card, int tap, struct err *e)
 {
 	const struct spec_namespace *net = spec_find_ns(l->c->spec, SPEC_NS_NETWORK);
+	char record[PATH_MAX + 64];
+
+	if (!net->path)
+		return 0;
+	snprintf(record, sizeof(record), "redirect %s %d %s", card, tap, net->path);
+	return be_vm_note(l->c, record, e);
+}
+
+static int connect_card(struct launch *l, int ns, size_t i, struct err *e)
+{
 	const struct net_card *card = &l->cards.items[i];
 	struct vm_net_how how = {.mac = NET_BLANK_MAC};
-	auto_fd tap = -1;
-	char record[PATH_MAX + 64];
-	int rc = 0;
+	struct net_tap tap;
+	auto_fd fd = -1;
+	int rc = net_tap_make(ns, card->mtu, &fd, &tap, e);
 
 	/* A template's cards have no names yet: the agent gives them theirs, and MAC and MTU. */
 	how.mac[5] = (uint8_t)i;
-	if (net->path) {
-		snprintf(record, sizeof(record), "redirect %s %s", card->name, net->path);
-		rc = be_vm_note(l->c, record, e);
-	}
 	if (rc >= 0)
-		rc = net_tap_connect(ns, card, &tap, e);
-	return rc < 0 ? rc : fd_send(l->c->proc.sync, tap, &how, sizeof(how), e);
+		rc = note_redirect(l, card->name, tap.index, e);
+	if (rc >= 0)
+		rc = net_redirect(ns, card->name, &tap, e);
+	return rc < 0 ? rc : fd_send(l->c->proc.sync, fd, &how, sizeof(how), e);
 }
 
 /* After the hooks, which may have made it; then the machine may go on. */

@@ -76,20 +76,19 @@ static int undo_resctrl(struct rt_container *c, const char *arg, struct err *e)
 	return cg_resctrl_undo(arg, c->id, c->doc.pid, e);
 }
 
-/* "CARD PATH": the filters that led the card's frames to a micro-VM; the namespace may live on. */
+/* "CARD TAP PATH": the filters that led the card's frames to a micro-VM's tap of that index; the
+ * namespace may live on. */
 static int undo_redirect(struct rt_container *c, const char *arg, struct err *e)
 {
 	char card[NET_NAME_SIZE];
-	const char *path = strchr(arg, ' ');
+	int tap, path = 0;
 
 	(void)c;
-	if (!path || (size_t)(path - arg) >= sizeof(card))
+	if (sscanf(arg, "%15s %d %n", card, &tap, &path) != 2 || path == 0)
 		return err_set(e, ERR_INTERNAL, EINVAL, "journal", "damaged record \"redirect %s\"",
 			       arg);
-	memcpy(card, arg, (size_t)(path - arg));
-	card[path - arg] = '\0';
-	auto_fd ns = open(path + 1, O_RDONLY | O_CLOEXEC);
-	return ns < 0 ? 0 : net_redirect_undo(ns, card, e);
+	auto_fd ns = open(arg + path, O_RDONLY | O_CLOEXEC);
+	return ns < 0 ? 0 : net_redirect_undo(ns, card, tap, e);
 }
 
 static const struct {

@@ -282,14 +282,32 @@ static bool arrives(int fd, size_t skip_bytes, const unsigned char *frame, size_
 	return false;
 }
 
-static void connect_box(int *tap)
+/* As a launch does it: -EBUSY when the card is somebody's. *ret_index also then. */
+static int try_box(int *ret_tap, int *ret_index, struct err *e)
 {
 	auto_arena a = {0};
 	struct net_cards c = describe(&a, box);
-	struct err e = {0};
+	struct net_tap tap = {0};
+	auto_fd fd = -1;
+	int rc = net_tap_make(box, c.items[0].mtu, &fd, &tap, e);
 
-	if (net_tap_connect(box, &c.items[0], tap, &e) < 0)
+	*ret_index = tap.index;
+	if (rc == 0)
+		rc = net_redirect(box, c.items[0].name, &tap, e);
+	if (rc == 0)
+		*ret_tap = take_fd(&fd);
+	return rc;
+}
+
+/* The tap's index. */
+static int connect_box(int *tap)
+{
+	struct err e = {0};
+	int index = 0;
+
+	if (try_box(tap, &index, &e) < 0)
 		fail_msg("%s: %s", e.where, e.text);
+	return index;
 }
 
 static void test_wire(void **state)
@@ -297,10 +315,11 @@ static void test_wire(void **state)
 	unsigned char out[HEADER + 60] = {0}, in[60];
 	auto_fd tap = -1, far = -1;
 	struct err e = {0};
+	int index;
 
 	(void)state;
 	need_privilege();
-	connect_box(&tap);
+	index = connect_box(&tap);
 	far = packet_socket(outside, "out0");
 	/* Non-blocking, and silent but for what arrives. */
 	assert_true(fcntl(tap, F_GETFL) & O_NONBLOCK);
@@ -312,37 +331,40 @@ static void test_wire(void **state)
 	make_frame(in, "to the guest");
 	assert_int_equal(write(far, in, sizeof(in)), sizeof(in));
 	assert_true(arrives(tap, HEADER, in, 60));
-	assert_int_equal(net_redirect_undo(box, "eth0", &e), 0);
+	assert_int_equal(net_redirect_undo(box, "eth0", index, &e), 0);
 }
 
 /* A card serves one: a second is told, the successor of one that died without a word isn't. */
 static void test_one_at_a_time(void **state)
 {
-	auto_arena a = {0};
 	unsigned char frame[60];
 	auto_fd first = -1, second = -1, far = -1;
-	struct net_cards c;
+	int first_index, refused, index;
 	struct err e = {0};
 
 	(void)state;
 	need_privilege();
-	c = describe(&a, box);
-	connect_box(&first);
-	assert_int_equal(net_tap_connect(box, &c.items[0], &second, &e), -EBUSY);
+	first_index = connect_box(&first);
+	assert_int_equal(try_box(&second, &refused, &e), -EBUSY);
 	assert_int_equal(second, -1);
 	assert_string_equal(e.where, "eth0");
-	/* The first one's wire is whole. */
+	/* What the second one undoes is its own: the first one's wire is whole. */
+	assert_int_not_equal(refused, first_index);
+	assert_int_equal(net_redirect_undo(box, "eth0", refused, &e), 0);
 	far = packet_socket(outside, "out0");
 	make_frame(frame, "still there");
 	assert_int_equal(write(far, frame, sizeof(frame)), sizeof(frame));
 	assert_true(arrives(first, HEADER, frame, 60));
 	close(first);
 	first = -1;
-	connect_box(&second);
+	index = connect_box(&second);
+	/* Nor does the dead one's late undoing touch its successor's. */
+	assert_int_not_equal(index, first_index);
+	assert_int_equal(net_redirect_undo(box, "eth0", first_index, &e), 0);
 	make_frame(frame, "the next one's");
 	assert_int_equal(write(far, frame, sizeof(frame)), sizeof(frame));
 	assert_true(arrives(second, HEADER, frame, 60));
-	assert_int_equal(net_redirect_undo(box, "eth0", &e), 0);
+	assert_int_equal(net_redirect_undo(box, "eth0", index, &e), 0);
 }
 
 static void test_undo(void **state)
@@ -350,20 +372,21 @@ static void test_undo(void **state)
 	char before[4096], after[4096];
 	auto_fd tap = -1;
 	struct err e = {0};
+	int index;
 
 	(void)state;
 	need_privilege();
 	output(box, "tc qdisc show dev eth0; tc filter show dev eth0 ingress; ip -o link | wc -l",
 	       before, sizeof(before));
 	/* Twice is no harm, nor is what isn't there. */
-	assert_int_equal(net_redirect_undo(box, "eth0", &e), 0);
-	connect_box(&tap);
+	assert_int_equal(net_redirect_undo(box, "eth0", 77, &e), 0);
+	index = connect_box(&tap);
 	output(box, "tc qdisc show dev eth0; tc filter show dev eth0 ingress", after,
 	       sizeof(after));
 	assert_non_null(strstr(after, "Egress Redirect to device rftap0"));
-	assert_int_equal(net_redirect_undo(box, "eth0", &e), 0);
-	assert_int_equal(net_redirect_undo(box, "eth0", &e), 0);
-	assert_int_equal(net_redirect_undo(box, "nosuch0", &e), 0);
+	assert_int_equal(net_redirect_undo(box, "eth0", index, &e), 0);
+	assert_int_equal(net_redirect_undo(box, "eth0", index, &e), 0);
+	assert_int_equal(net_redirect_undo(box, "nosuch0", index, &e), 0);
 	close(tap);
 	tap = -1;
 	output(box, "tc qdisc show dev eth0; tc filter show dev eth0 ingress; ip -o link | wc -l",
@@ -392,12 +415,12 @@ static void test_undo_beside_others(void **state)
 			 queues[i]);
 		run_in(box, line);
 		output(box, show, before, sizeof(before));
-		connect_box(&tap);
+		int index = connect_box(&tap);
 		far = packet_socket(outside, "out0");
 		make_frame(out, "through");
 		assert_int_equal(write(far, out, 60), 60);
 		assert_true(arrives(tap, HEADER, out, 60));
-		assert_int_equal(net_redirect_undo(box, "eth0", &e), 0);
+		assert_int_equal(net_redirect_undo(box, "eth0", index, &e), 0);
 		output(box, show, after, sizeof(after));
 		assert_string_equal(before, after);
 		snprintf(line, sizeof(line), "tc qdisc del dev eth0 %s", queues[i]);
@@ -486,8 +509,9 @@ static void test_configure(void **state)
 	auto_arena arena = {0};
 	struct net_cards c;
 	struct err e = {0};
-	char name[NET_NAME_SIZE], line[128];
-	int stop[2], fds[3];
+	struct net_tap name;
+	char line[128];
+	int stop[2], fds[3], index;
 	pthread_t thread;
 
 	(void)state;
@@ -495,8 +519,8 @@ static void test_configure(void **state)
 	guest = new_ns();
 	/* One with its name and another MAC is in the way. */
 	run_in(guest, "ip link add eth0 up type veth peer name eth9");
-	assert_int_equal(net_tap_make(guest, 0, &guest_tap, name, &e), 0);
-	snprintf(line, sizeof(line), "ip link set %s address " MAC, name);
+	assert_int_equal(net_tap_make(guest, 0, &guest_tap, &name, &e), 0);
+	snprintf(line, sizeof(line), "ip link set %s address " MAC, name.name);
 	run_in(guest, line);
 	c = describe(&arena, box);
 	configure(guest, &c);
@@ -514,7 +538,7 @@ static void test_configure(void **state)
 
 	/* A datagram each way, through both taps. */
 	run_in(guest, "ip neigh flush dev eth0 && ip link set eth0 arp on");
-	connect_box(&tap);
+	index = connect_box(&tap);
 	assert_int_equal(pipe(stop), 0);
 	fds[0] = tap;
 	fds[1] = guest_tap;
@@ -529,7 +553,7 @@ static void test_configure(void **state)
 	close(stop[1]);
 	pthread_join(thread, NULL);
 	close(stop[0]);
-	assert_int_equal(net_redirect_undo(box, "eth0", &e), 0);
+	assert_int_equal(net_redirect_undo(box, "eth0", index, &e), 0);
 }
 
 /* Two cards whose names the guest's kernel gave the other way round. */

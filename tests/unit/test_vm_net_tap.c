@@ -86,7 +86,7 @@ static void real_tap(void **state)
 {
 	uint64_t at = drv_alloc(&v, 16 * 4096);
 	uint8_t frame[4096], got[200], *p = drv_at(&v, at, 16 * 4096);
-	char name[NET_NAME_SIZE];
+	struct net_tap name;
 	uint32_t longest_one;
 	uint16_t status;
 	size_t len = big_segment(frame);
@@ -98,8 +98,8 @@ static void real_tap(void **state)
 		plug(eventfd(0, EFD_CLOEXEC), &(struct vm_net_how){0});
 		skip();
 	}
-	assert_int_equal(net_tap_make(-1, 1500, &tap, name, &v.e), 0);
-	far_end = packets(name);
+	assert_int_equal(net_tap_make(-1, 1500, &tap, &name, &v.e), 0);
+	far_end = packets(name.name);
 	plug(tap, &(struct vm_net_how){.mtu = 1500});
 
 	/* With the offload it arrives in one piece, its checksum left to us. */
@@ -132,7 +132,7 @@ static void real_tap(void **state)
 	assert_int_equal(n, 10 + 60);
 
 	/* Somebody deletes the device under us. */
-	snprintf((char *)frame, sizeof(frame), "ip link del %s", name);
+	snprintf((char *)frame, sizeof(frame), "ip link del %s", name.name);
 	assert_int_equal(system((char *)frame), 0);
 	drv_turn(&v);
 	assert_false(waits());
@@ -146,10 +146,10 @@ static void real_tap(void **state)
 __attribute__((unused)) static void started_jailed(void **state)
 {
 	int status, tap = -1;
-	char name[NET_NAME_SIZE];
+	struct net_tap name;
 
 	(void)state;
-	if (unshare(CLONE_NEWNET) < 0 || net_tap_make(-1, 1500, &tap, name, &v.e) < 0) {
+	if (unshare(CLONE_NEWNET) < 0 || net_tap_make(-1, 1500, &tap, &name, &v.e) < 0) {
 		plug(eventfd(0, EFD_CLOEXEC), &(struct vm_net_how){0});
 		skip();
 	}
