@@ -207,3 +207,10 @@ cg_file() {
 
 need() { command -v "$1" >/dev/null || skip "$1 isn't installed"; }
 need_helper() { [ -x "$helpers/$1" ] || skip "build/helpers/$1 isn't built (make helpers)"; }
+
+# Whether a micro-VM can run here; need_vm skips where it can't, or there is no kernel for its guest.
+vm_host() { "$RINGFENCE" vm check >/dev/null 2>&1; }
+need_vm() {
+	vm_host || skip "no micro-VM can run here: $("$RINGFENCE" vm check | sed -n 's/^micro-VM *//p')"
+	[ -r "${RINGFENCE_KERNEL:-}" ] || skip "no guest kernel is given"
+}

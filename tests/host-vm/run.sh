@@ -51,7 +51,11 @@ payload() {
 	cat >"$1/run.sh" <<'VM'
 set -u
 export RINGFENCE=/payload/ringfence RF_VIEW=hostvm TERM=dumb
-[ -e "$RINGFENCE" ] || export RINGFENCE=/payload/ringfence-vm RINGFENCE_KERNEL=/payload/vmlinux RF_WALL=microvm
+[ -e "$RINGFENCE" ] || {
+	export RINGFENCE=/payload/ringfence-vm RINGFENCE_KERNEL=/payload/vmlinux RF_WALL=microvm
+	# An engine's helper passes no variable of ours on.
+	install -D /payload/vmlinux /usr/local/lib/ringfence/vmlinux
+}
 export RF_CACHE=/tmp/cache RINGFENCE_CACHE=/tmp/cache BATS_TEST_TIMEOUT=120
 mkdir -p /tmp/cache
 cd /payload/tests/bats || exit 9
