@@ -126,8 +126,16 @@ int cg_subs(struct arena *a, const struct cg_group *g, const char *const *words,
 	    const char ***ret_subs, struct err *e);
 /* Puts a pid into the group, in every hierarchy (exec), or below it. `subs`: cg_subs, or NULL. */
 int cg_attach(struct cg_group *g, pid_t pid, const char *const *subs, struct err *e);
-/* Applies resources to an existing group (update). Unset fields are left alone. */
+/* Applies resources to an existing group (update). Unset fields are left alone. All or nothing:
+ * after a failure the files have what they had. */
 int cg_update(struct cg_group *g, const struct spec_resources *r, struct err *e);
+/* The same, and *ret_before (the arena's) takes it back; but for rules of devices. */
+struct cg_before;
+int cg_update_keep(struct cg_group *g, const struct spec_resources *r, struct arena *a,
+		   struct cg_before **ret_before, struct err *e);
+void cg_update_undo(struct cg_group *g, const struct cg_before *b);
+/* What cpu quota (microseconds, -1: none) and period stand there. false: nothing says. */
+bool cg_cpu_max(struct cg_group *g, int64_t *ret_quota, uint64_t *ret_period);
 /* False when the kernel took a limit of kernel memory (v1, bytes) and set none: kernels from 5.16
  * on account it with all other memory alone. */
 bool cg_kernel_memory_holds(struct cg_group *g, int64_t limit);

@@ -188,6 +188,12 @@ int cg_apply(struct cg_group *g, const struct cg_value *v, size_t n, struct err 
 /* Values from i on that belong together. */
 size_t cg_chain_len(const struct cg_values *v, size_t i);
 
+/* --- before.c: what the values replace --- */
+int cg_before_read(struct arena *a, struct cg_group *g, const struct cg_values *values,
+		   struct cg_before **ret, struct err *e);
+/* What brings back what `text`, the file's content, says where `data` is written (pure). */
+const char *cg_before_text(struct arena *a, const char *file, const char *data, const char *text);
+
 /* --- freeze.c --- */
 /* Waits until a key of the v2 directory's cgroup.events is as wanted. -ETIMEDOUT. */
 int cg_wait_event(const char *dir, const char *key, bool want, int64_t deadline);

@@ -379,24 +379,52 @@ static int check_usage(struct cg_group *g, const struct spec_resources *r, struc
 	return 0;
 }
 
-int cg_update(struct cg_group *g, const struct spec_resources *r, struct err *e)
+/* Everything, or what stood there again. */
+static int apply_all(struct cg_group *g, const struct cg_values *values, const struct devices *d,
+		     const struct cg_before *before, struct err *e)
 {
-	auto_arena a = {0};
-	struct cg_ask ask = {.r = r, .prefix = "", .update = true};
-	struct cg_values values;
-	struct devices d = {.hier = -1};
+	int rc = 0;
 
-	int rc = cg_values_build(&a, g->layout, &ask, &values, e);
-	if (rc == 0)
-		rc = devices_prepare(&a, g->layout, &ask, &d, e);
-	if (rc == 0)
-		rc = check_usage(g, r, e);
-	for (size_t i = 0, n; rc == 0 && i < values.n; i += n) {
-		n = cg_chain_len(&values, i);
-		rc = cg_apply(g, &values.items[i], n, e);
+	for (size_t i = 0, n; rc == 0 && i < values->n; i += n) {
+		n = cg_chain_len(values, i);
+		rc = cg_apply(g, &values->items[i], n, e);
 	}
 	/* After the kernel agreed. */
 	if (rc == 0 && g->unit)
-		rc = cg_unit_update(g, &values, e);
-	return rc < 0 ? rc : devices_apply(g, &d, e);
+		rc = cg_unit_update(g, values, e);
+	if (rc == 0)
+		rc = devices_apply(g, d, e);
+	if (rc < 0)
+		cg_update_undo(g, before);
+	return rc;
+}
+
+int cg_update_keep(struct cg_group *g, const struct spec_resources *r, struct arena *a,
+		   struct cg_before **ret_before, struct err *e)
+{
+	struct cg_ask ask = {.r = r, .prefix = "", .update = true};
+	struct cg_before *before = NULL;
+	struct cg_values values;
+	struct devices d = {.hier = -1};
+
+	int rc = cg_values_build(a, g->layout, &ask, &values, e);
+	if (rc == 0)
+		rc = devices_prepare(a, g->layout, &ask, &d, e);
+	if (rc == 0)
+		rc = check_usage(g, r, e);
+	if (rc == 0)
+		rc = cg_before_read(a, g, &values, &before, e);
+	if (rc == 0)
+		rc = apply_all(g, &values, &d, before, e);
+	if (rc == 0)
+		*ret_before = before;
+	return rc;
+}
+
+int cg_update(struct cg_group *g, const struct spec_resources *r, struct err *e)
+{
+	auto_arena a = {0};
+	struct cg_before *ignored;
+
+	return cg_update_keep(g, r, &a, &ignored, e);
 }
