@@ -1,6 +1,7 @@
 /* cli/cmd_query.c: state, list, ps. Output has the form of runc's, byte for byte where engines
  * read it. */
 #include "cli/opt.h"
+#include "cli/ps_table.h"
 
 #include "common/arena.h"
 #include "common/str.h"
@@ -185,20 +186,33 @@ static int ps_table(struct cli *c, const pid_t *pids, size_t n, struct err *e)
 	return rc;
 }
 
-int cmd_ps(struct cli *c, struct err *e)
+static int ps_pids(struct cli *c, bool json, struct err *e)
 {
 	pid_t *pids = NULL;
 	size_t n = 0;
-	int rc = check_format(c->format, "table", e);
+	int rc = rt_pids(&c->rt, c->argv[0], &pids, &n, e);
 
-	if (rc >= 0)
-		rc = rt_pids(&c->rt, c->argv[0], &pids, &n, e);
 	if (rc < 0)
 		return rc;
-	if (str_eq(c->format, "json"))
+	if (json)
 		ps_json(pids, n);
 	else
 		rc = ps_table(c, pids, n, e);
 	free(pids);
 	return rc;
+}
+
+int cmd_ps(struct cli *c, struct err *e)
+{
+	auto_arena a = {0};
+	struct rt_process *list;
+	size_t n;
+	int rc = check_format(c->format, "table", e);
+
+	if (rc < 0 || str_eq(c->format, "json"))
+		return rc < 0 ? rc : ps_pids(c, true, e);
+	rc = rt_processes(&c->rt, &a, c->argv[0], &list, &n, e);
+	if (rc <= 0)
+		return rc < 0 ? rc : ps_pids(c, false, e);
+	return out_ps(list, n, c->argv + 1, c->argc > 0 ? (size_t)c->argc - 1 : 0, e);
 }

@@ -50,7 +50,10 @@ static const struct man_text texts[] = {
 	 "\txargs \\-r ringfence delete\n.EE", "state ps"},
 	{"ps",
 	 "The host's\n.BR ps (1)\nis run with the PS\\-OPTIONs (default\n.BR \\-ef ),\n"
-	 "and only the container's lines are shown.",
+	 "and only the container's lines are shown.\n"
+	 ".PP\nA micro\\-VM's processes are its guest's, with the guest's pids; no program is run. Known are\n"
+	 ".BR \\-e ,\n.BR \\-f ,\n.B aux\nand\n.BR \\-o\nwith pid, ppid, pgid, sid, uid, user, c, pcpu, pmem, vsz, rss, ni, nlwp, s, stat,\n"
+	 "tty, stime, start, time, etime, etimes, comm, args, cmd and their other names; users are named by the host's passwd.",
 	 ".EX\nringfence ps c1\nringfence ps c1 \\-o pid,rss,args\nringfence ps \\-f json c1\n.EE",
 	 "list exec"},
 	{"events", NULL, "Statistics, once:\n.PP\n.EX\nringfence events \\-\\-stats c1 | jq .data\n.EE",

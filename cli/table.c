@@ -54,7 +54,7 @@ static const struct opt list_opts[] = {
 	{"format", 'f', "FORMAT", OPT_T_STR, AT(format), "table or json"},
 	{"quiet", 'q', NULL, OPT_T_BOOL, AT(quiet), "only ids"}, HELP};
 static const struct opt ps_opts[] = {
-	{"format", 'f', "FORMAT", OPT_T_STR, AT(format), "table or json (an array of host pids)"}, HELP};
+	{"format", 'f', "FORMAT", OPT_T_STR, AT(format), "table or json (an array of pids)"}, HELP};
 static const struct opt format_opts[] = {
 	{"format", 'f', "FORMAT", OPT_T_STR, AT(format), "text or json"}, HELP};
 static const struct opt events_opts[] = {

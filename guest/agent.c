@@ -37,6 +37,9 @@ static void free_worker(struct guest_worker *w)
 	vm_loop_drop(&w->agent->loop, &w->conn_source);
 	fd_close(&w->link);
 	fd_close(&w->conn);
+	if (w->last_word)
+		guest_proc_release(w->agent, w->last_word);
+	free(w->last_word);
 	free(w);
 }
 

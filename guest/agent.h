@@ -69,6 +69,7 @@ struct guest_proc {
 	uint32_t token; /* 0: its first process */
 	enum guest_stage stage;
 	bool terminal, told, forgotten; /* told: somebody has its status */
+	bool held;                      /* its end isn't told yet: see last_word */
 	pid_t pid;
 	int status; /* wait(2) */
 	struct guest_stream streams[3];
@@ -85,6 +86,7 @@ struct guest_worker {
 	int link;
 	struct guest_proc *making; /* reserved, and not yet committed */
 	bool follow;               /* ends with its client, and counts apart */
+	char *last_word;           /* the container whose end waits for what it still tells */
 	struct vm_source link_source, conn_source;
 };
 
@@ -113,7 +115,8 @@ enum guest_what {
 	GUEST_SIGNAL,  /* id, token, n */
 	GUEST_WINSIZE, /* id, token, rows, columns */
 	GUEST_FORGET,  /* id: all of the container's processes */
-	GUEST_FOLLOW,  /* the worker is to end when the client leaves */
+	GUEST_FOLLOW,  /* the worker is to end when the client leaves; n: and before the end of the
+			  container, id, is told */
 };
 
 struct guest_ask {
@@ -142,6 +145,8 @@ struct guest_proc *guest_proc_by_pid(struct guest_agent *a, pid_t pid);
 /* Owns conn when it returns 0. */
 int guest_proc_wait(struct guest_proc *p, int conn, bool holds, struct err *e);
 void guest_proc_ended(struct guest_proc *p, int status);
+/* A follower of the container is gone: its end is told, unless there is another one. */
+void guest_proc_release(struct guest_agent *a, const char *id);
 /* A stream or waiter of it is done: it may be time to forget it. The pointer is dead afterwards. */
 void guest_proc_settle(struct guest_proc *p);
 /* Everything of a container. */

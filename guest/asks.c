@@ -187,6 +187,8 @@ static int follow(struct turn *t, struct err *e)
 	if (w->agent->n_followers >= GUEST_FOLLOWERS_MAX)
 		return err_set(e, ERR_SYSTEM, EAGAIN, NULL, "%u clients follow events already",
 			       GUEST_FOLLOWERS_MAX);
+	if (t->ask.n && !(w->last_word = strdup(t->ask.id)))
+		return err_sys(e, ENOMEM, t->ask.id, "following events");
 	w->conn_source = (struct vm_source){.fd = w->conn, .ready = client_left, .arg = w};
 	int rc = vm_loop_add(&w->agent->loop, &w->conn_source, EPOLLRDHUP, e);
 	if (rc < 0) {

@@ -4,6 +4,8 @@
  *  1. A container's first process is remembered until the container is deleted; another one until
  *     somebody has its status and nobody is attached to its streams.
  *  2. No pid of a process that isn't reaped yet is anybody else's, so it is signalled by its pid.
+ *  3. Whoever learns that the container ended may end the machine. So those who tell of memory that
+ *     ran out, and end by themselves now, are waited for.
  */
 #include "guest/agent.h"
 
@@ -186,23 +188,50 @@ int guest_proc_wait(struct guest_proc *p, int conn, bool holds, struct err *e)
 
 	if (flags < 0 || fcntl(conn, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_sys(e, errno, p->id, "waiting for the process");
-	if (p->stage != GUEST_ENDED)
+	if (p->stage != GUEST_ENDED || p->held)
 		return add_waiter(p, conn, holds, e);
 	own = conn;
 	tell(p, own);
 	return 0;
 }
 
-void guest_proc_ended(struct guest_proc *p, int status)
+static void tell_all(struct guest_proc *p)
 {
-	p->stage = GUEST_ENDED;
-	p->status = status;
 	while (p->waiters) {
 		tell(p, p->waiters->conn);
 		drop_waiter(p->waiters);
 	}
+}
+
+static bool has_last_word(const struct guest_agent *a, const char *id)
+{
+	for (const struct guest_worker *w = a->workers; w; w = w->next)
+		if (str_eq(w->last_word, id))
+			return true;
+	return false;
+}
+
+/* (3) */
+void guest_proc_ended(struct guest_proc *p, int status)
+{
+	p->stage = GUEST_ENDED;
+	p->status = status;
+	p->held = !p->token && has_last_word(p->agent, p->id);
+	if (!p->held)
+		tell_all(p);
 	for (size_t i = 0; i < 3; i++)
 		guest_stream_end(&p->streams[i]);
+	guest_proc_settle(p);
+}
+
+void guest_proc_release(struct guest_agent *a, const char *id)
+{
+	struct guest_proc *p = guest_proc_find(a, id, 0);
+
+	if (!p || !p->held || has_last_word(a, id))
+		return;
+	p->held = false;
+	tell_all(p);
 	guest_proc_settle(p);
 }
 

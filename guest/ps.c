@@ -16,11 +16,12 @@
 #define COMMAND_MAX 4096
 
 struct seen {
-	char comm[32];
-	int ppid;
-	unsigned tty; /* device number */
-	unsigned long user, system;
-	unsigned long long start; /* ticks since boot */
+	char comm[32], state;
+	int ppid, pgid, sid;
+	unsigned tty;                    /* device number */
+	unsigned long user, system, vsz; /* ticks, bytes */
+	long nice, threads, rss;         /* pages */
+	unsigned long long start;        /* ticks since boot */
 };
 
 /* proc_pid_stat(5); the name stands in parentheses and may hold any byte. */
@@ -34,17 +35,19 @@ static bool read_stat(int dir, struct seen *ret)
 	const char *open = strchr(text, '('), *close = strrchr(text, ')');
 	if (!open || !close || close < open)
 		return false;
-	snprintf(ret->comm, sizeof(ret->comm), "[%.*s]", (int)(close - open - 1), open + 1);
+	snprintf(ret->comm, sizeof(ret->comm), "%.*s", (int)(close - open - 1), open + 1);
 	return sscanf(close,
-		      ") %*c %d %*d %*d %u %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d "
-		      "%*d %llu",
-		      &ret->ppid, &ret->tty, &ret->user, &ret->system, &ret->start) == 5;
+		      ") %c %d %d %d %u %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %ld %ld %*d "
+		      "%llu %lu %ld",
+		      &ret->state, &ret->ppid, &ret->pgid, &ret->sid, &ret->tty, &ret->user,
+		      &ret->system, &ret->nice, &ret->threads, &ret->start, &ret->vsz,
+		      &ret->rss) == 12;
 }
 
 /* Its arguments with blanks between, or its name where it has none. */
 static void put_command(struct json_out *o, int dir, const struct seen *s)
 {
-	char line[COMMAND_MAX];
+	char line[COMMAND_MAX], name[sizeof(s->comm) + 2];
 	auto_fd fd = openat(dir, "cmdline", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof(line) - 1);
 
@@ -55,7 +58,8 @@ static void put_command(struct json_out *o, int dir, const struct seen *s)
 			line[i] = ' ';
 	if (n > 0)
 		line[n] = '\0';
-	json_put_str(o, "command", n > 0 ? line : s->comm);
+	snprintf(name, sizeof(name), "[%s]", s->comm);
+	json_put_str(o, "command", n > 0 ? line : name);
 }
 
 static long long boot_time(void)
@@ -96,10 +100,18 @@ void guest_put_process(struct json_out *o, pid_t pid)
 	json_obj_open(o, NULL);
 	json_put_i64(o, "pid", pid);
 	json_put_i64(o, "ppid", s.ppid);
+	json_put_i64(o, "pgid", s.pgid);
+	json_put_i64(o, "sid", s.sid);
 	json_put_u64(o, "uid", st.st_uid);
+	json_put_str(o, "state", (const char[]){s.state, '\0'});
 	put_tty(o, s.tty);
 	json_put_i64(o, "started", boot_time() + (long long)(s.start / hz));
 	json_put_u64(o, "cpu_ms", (s.user + s.system) * 1000 / hz);
+	json_put_u64(o, "vsz", s.vsz / 1024);
+	json_put_u64(o, "rss", (uint64_t)s.rss * (uint64_t)sysconf(_SC_PAGESIZE) / 1024);
+	json_put_i64(o, "nice", s.nice);
+	json_put_i64(o, "threads", s.threads);
+	json_put_str(o, "name", s.comm);
 	put_command(o, dir, &s);
 	json_obj_close(o);
 }

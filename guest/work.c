@@ -158,20 +158,22 @@ static int send_line(void *arg, const char *json, struct err *e)
 	return vm_frame_send(j->conn, json, strlen(json), e);
 }
 
-/* The answer says that events will follow; the end of the connection, that the container ended. */
+/* The answer says that events will follow; the end of the connection, that the container ended.
+ * Who wants no statistics never makes us wait: the container's end is told after the last event. */
 static int events(struct guest_job *j, struct err *e)
 {
 	struct guest_ask ask = {.what = GUEST_FOLLOW};
 	struct rt_events how = {.line = send_line, .arg = j};
 	struct rt_info info;
 	int64_t ns;
-	int rc = guest_get_int(j, "interval_ns", 1, INT64_MAX, &ns, e);
+	int rc = guest_get_int(j, "interval_ns", 0, INT64_MAX, &ns, e);
 
 	if (rc >= 0)
 		rc = rt_state(&j->env, &j->arena, j->id, &info, e);
 	if (rc < 0)
 		return rc;
 	how.interval_ns = (uint64_t)ns;
+	ask.n = ns == 0;
 	if (info.status != RT_STOPPED && info.status != RT_CREATING) { /* else it is refused */
 		rc = guest_ask(j, &ask, -1, NULL, e);
 		if (rc >= 0)
@@ -203,6 +205,23 @@ static int ps(struct guest_job *j, struct err *e)
 		guest_put_process(&o, pids[i]);
 	json_arr_close(&o);
 	free(pids);
+	return 0;
+}
+
+static int user(struct guest_job *j, struct err *e)
+{
+	const char *word = NULL;
+	uint32_t uid = 0, gid = 0;
+	int rc = guest_get_string(j, "user", true, &word, e);
+
+	if (rc >= 0)
+		rc = rt_user(&j->env, j->id, word, &uid, &gid, e);
+	if (rc < 0)
+		return rc;
+	guest_key(j, "uid");
+	strbuf_printf(&j->ok, "%u", uid);
+	guest_key(j, "gid");
+	strbuf_printf(&j->ok, "%u", gid);
 	return 0;
 }
 
@@ -261,6 +280,7 @@ static const struct {
 	{"stats", stats, CONTAINER},
 	{"events", events, CONTAINER},
 	{"ps", ps, CONTAINER},
+	{"user", user, CONTAINER},
 	{"state", state, CONTAINER},
 	{"delete", delete, CONTAINER},
 	{"ping", ping, NOTHING},
@@ -346,7 +366,10 @@ static int arrange(int conn, int link)
 _Noreturn void guest_work(const struct guest_place *place, int conn, int link)
 {
 	struct guest_job j = {.place = place,
-			      .env = {.root = place->state, .warn = warn, .warn_arg = &j},
+			      .env = {.root = place->state,
+				      .own_network = place->machine,
+				      .warn = warn,
+				      .warn_arg = &j},
 			      .conn = CONN_FD,
 			      .link = LINK_FD};
 	struct json *ask = NULL;

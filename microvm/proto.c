@@ -161,7 +161,7 @@ int vm_frame_recv(int fd, struct arena *a, struct json **ret, struct err *e)
 }
 
 /* Control characters of ASCII and, as UTF-8 has them, those from U+0080 to U+009F. */
-static void tame(char *s)
+void vm_tame(char *s)
 {
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)s[0], next = (unsigned char)s[1];
@@ -193,8 +193,8 @@ static int take_error(const struct json *j, struct err *e)
 	if (code <= 0 || code > CODE_MAX)
 		code = EIO;
 	err_set(e, kind_by_name(kind), (int)code, where, "%s", text);
-	tame(e->where);
-	tame(e->text);
+	vm_tame(e->where);
+	vm_tame(e->text);
 	return -(int)code;
 }
 

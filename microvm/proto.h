@@ -45,6 +45,8 @@ int vm_call(int fd, struct arena *a, const char *json, size_t len, const struct 
 /* What the answer in this frame says: as vm_call. An error's strings lose their control
  * characters: they end up on terminals. */
 int vm_answer_read(const struct json *answer, const struct json **ret_ok, struct err *e);
+/* A string of the other side for a terminal: control characters become question marks. */
+void vm_tame(char *s);
 /* The other side's answers. */
 int vm_answer_ok(int fd, const char *members,
 		 struct err *e); /* members: inside of the object, "" for none */

@@ -8,8 +8,8 @@
 #include "common/err.h"
 #include "runtime/runtime.h"
 
-struct cg_stats;
-struct cg_oom;
+struct be_stats; /* runtime/container.h */
+struct be_oom;
 struct rt_container; /* runtime/container.h: id, state, spec, journal of one container */
 
 struct be_ops {
@@ -38,16 +38,22 @@ struct be_ops {
 	int (*pause)(struct rt_container *c, bool pause, struct err *e);
 	/* Is it stopped now? */
 	int (*paused)(struct rt_container *c, bool *ret_paused, struct err *e);
-	/* rdt: schemata to be written to the class of service, or NULL. */
+	/* All or nothing. rdt: schemata to be written to the class of service, or NULL. */
 	int (*update)(struct rt_container *c, const struct spec_resources *r,
 		      const struct spec_intel_rdt *rdt, struct err *e);
-	/* Host pids, malloc'ed. */
+	/* Pids as its kernel has them, malloc'ed. */
 	int (*pids)(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct err *e);
+	/* The same with what ps(1) tells of them. NULL: their kernel is ours, and ps(1) sees them.
+	 */
+	int (*processes)(struct rt_container *c, struct arena *a, struct rt_process **ret,
+			 size_t *ret_n, struct err *e);
 	/* What it used; all zero where nothing counts it. */
-	int (*stats)(struct rt_container *c, struct arena *a, struct cg_stats *ret_stats,
+	int (*stats)(struct rt_container *c, struct arena *a, struct be_stats *ret_stats,
 		     struct err *e);
-	/* Listens for out-of-memory events; closed by cg_oom_close. */
-	int (*oom)(struct rt_container *c, struct cg_oom *ret_oom, struct err *e);
+	/* Listens for out-of-memory events; closed by its `close`. */
+	int (*oom)(struct rt_container *c, struct be_oom *ret_oom, struct err *e);
+	/* "name[:group]" by the container's own passwd(5) and group(5), into u. */
+	int (*user)(struct rt_container *c, const char *word, struct spec_user *u, struct err *e);
 	/* Ends and removes all of it, from any partial state. Idempotent. */
 	int (*destroy)(struct rt_container *c, struct err *e);
 };

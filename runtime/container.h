@@ -18,6 +18,9 @@
 #include "runtime/runtime.h"
 #include "runtime/store.h"
 
+struct json;
+struct vm_frame;
+
 /* The first process, as far as this process of ours made it. */
 struct rt_proc {
 	pid_t pid;
@@ -140,6 +143,27 @@ int rt_hook_files(struct rt_container *c, struct err *e);
 /* poststop: failures are told to env->warn and go on. */
 void rt_hooks_poststop(struct rt_container *c);
 
+/* What a container used, and the interfaces of its network. */
+struct rt_netdev;
+struct be_stats {
+	struct cg_stats used;
+	struct rt_netdev *nets;
+	size_t n_nets;
+};
+/* Word of its kernel that it ran out of the container's memory. */
+struct be_oom {
+	int fd; /* poll for POLLIN; -1: nothing can tell, or tells any more */
+	/* After POLLIN, until it is false: whether there was one more event. */
+	bool (*read)(struct be_oom *o);
+	void (*close)(struct be_oom *o);
+	struct cg_oom group;    /* the shared kernel's */
+	struct vm_frame *frame; /* a micro-VM's */
+};
+#define BE_OOM_INIT                            \
+	{                                      \
+		.fd = -1, .group = CG_OOM_INIT \
+	}
+
 /* netdev.c: one interface of a network namespace. */
 struct rt_netdev {
 	char name[16];
@@ -148,9 +172,15 @@ struct rt_netdev {
 };
 /* The text of /proc/PID/net/dev; loopback is left out. Returns how many fit. */
 size_t rt_netdev_parse(const char *text, struct rt_netdev *items, size_t max);
+#define RT_NETDEVS_MAX 256
+/* Those of the namespace that the process is in; none where it is ours and not the container's
+ * (env->own_network). */
+int rt_netdevs(struct rt_container *c, struct arena *a, struct be_stats *s, struct err *e);
 /* events_json.c: the document of one line of `events`. */
-void rt_stats_json(const char *id, const struct cg_stats *s, const struct rt_netdev *nets,
-		   size_t n_nets, struct strbuf *out);
+void rt_stats_json(const char *id, const struct be_stats *s, struct strbuf *out);
+/* stats_parse.c: the same read again, from a guest that may lie: what isn't a number in its place
+ * is zero, a name that isn't one is left out. data: the object of that name. */
+int rt_stats_parse(struct arena *a, const struct json *data, struct be_stats *ret, struct err *e);
 
 /* create.c */
 /* Parsed, checked, accepted; nothing made yet. */
@@ -197,10 +227,11 @@ int rt_signals_hold(int *ret_fd, struct err *e);
 int rt_foreground(struct rt_foreground *f, struct err *e);
 
 /* user.c: names of the passwd(5) and group(5) files given as text. */
-bool rt_passwd_name(const char *text, uint32_t uid, char *buf, size_t size);
 /* "uid[:gid]" or names. NULL texts: numbers only. The gid of a number alone stays as it is. */
 int rt_parse_user(const char *word, const char *passwd, const char *group, struct spec_user *u,
 		  struct err *e);
+/* With the files below /proc/PID/root of its first process. */
+int rt_user_inside(struct rt_container *c, const char *word, struct spec_user *u, struct err *e);
 
 /* pidfd_socket.c: *ret_fd stays as it is when nobody wants it; the word tells its receiver what it
  * is. */

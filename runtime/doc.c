@@ -56,6 +56,16 @@ static const struct {
 };
 #define N_FLAGS (sizeof(flags) / sizeof(flags[0]))
 
+/* Zero is left out. */
+static const struct {
+	const char *key;
+	size_t offset;
+} sizes[] = {
+	{"machineMemory", offsetof(struct st_doc, machine_memory)},
+	{"machineVcpus", offsetof(struct st_doc, machine_vcpus)},
+};
+#define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
 void st_doc_write(const struct st_doc *d, struct strbuf *out)
 {
 	struct json_out o;
@@ -75,6 +85,12 @@ void st_doc_write(const struct st_doc *d, struct strbuf *out)
 	for (size_t i = 0; i < N_FLAGS; i++)
 		if (*(const bool *)((const char *)d + flags[i].offset))
 			json_put_bool(&o, flags[i].key, true);
+	for (size_t i = 0; i < N_SIZES; i++) {
+		uint64_t v;
+		memcpy(&v, (const char *)d + sizes[i].offset, sizeof(v));
+		if (v)
+			json_put_u64(&o, sizes[i].key, v);
+	}
 	if (d->annotations.n) {
 		json_obj_open(&o, "annotations");
 		for (size_t i = 0; i < d->annotations.n; i++)
@@ -122,6 +138,11 @@ static int read_numbers(const struct json *j, struct st_doc *d, struct err *e)
 	d->pid = (pid_t)pid;
 	for (size_t i = 0; i < N_FLAGS; i++)
 		(void)json_get_bool(j, flags[i].key, (bool *)((char *)d + flags[i].offset));
+	for (size_t i = 0; i < N_SIZES; i++) {
+		uint64_t v = 0;
+		(void)json_get_u64(j, sizes[i].key, &v);
+		memcpy((char *)d + sizes[i].offset, &v, sizeof(v));
+	}
 	return 0;
 }
 

@@ -238,9 +238,9 @@ static void put_nets(struct json_out *o, const struct rt_netdev *nets, size_t n)
 	json_arr_close(o);
 }
 
-void rt_stats_json(const char *id, const struct cg_stats *s, const struct rt_netdev *nets,
-		   size_t n_nets, struct strbuf *out)
+void rt_stats_json(const char *id, const struct be_stats *all, struct strbuf *out)
 {
+	const struct cg_stats *s = &all->used;
 	struct json_out o;
 
 	json_out_init(&o, out, NULL);
@@ -259,7 +259,7 @@ void rt_stats_json(const char *id, const struct cg_stats *s, const struct rt_net
 	put_blkio(&o, s);
 	put_hugetlb(&o, s);
 	put_rdt(&o, s->rdt);
-	put_nets(&o, nets, n_nets);
+	put_nets(&o, all->nets, all->n_nets);
 	json_obj_close(&o);
 	json_obj_close(&o);
 }

@@ -1,16 +1,12 @@
 /* runtime/exec.c: one more process: its description from a file or from flags over the
  * container's own, and the wait for it. No lock: nothing of the container's state changes. */
 #include "common/file.h"
-#include "common/path.h"
 #include "runtime/container.h"
 #include "spec/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-
-#define USERS_MAX (4u << 20)
 
 static int no_memory(struct err *e)
 {
@@ -72,36 +68,6 @@ static int add_gids(struct arena *a, struct spec_user *u, const struct rt_exec *
 	return 0;
 }
 
-/* The container's own file, by way of its process's root and never by name from ours. */
-static void read_inside(int root, const char *path, char **ret_text)
-{
-	struct err ignored;
-	auto_fd fd = path_open(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, &ignored);
-
-	if (fd >= 0)
-		(void)file_read_fd(fd, path, USERS_MAX, ret_text, NULL, &ignored);
-}
-
-static int set_user(struct rt_container *c, const char *word, struct spec_user *u, struct err *e)
-{
-	auto_str passwd = NULL;
-	auto_str group = NULL;
-	auto_fd root = -1;
-	char path[64];
-
-	if (!word)
-		return 0;
-	if (word[strspn(word, "0123456789:")]) {
-		snprintf(path, sizeof(path), "/proc/%d/root", (int)c->doc.pid);
-		root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (root < 0)
-			return err_sys(e, errno, path, "opening the container's root");
-		read_inside(root, "/etc/passwd", &passwd);
-		read_inside(root, "/etc/group", &group);
-	}
-	return rt_parse_user(word, passwd, group, u, e);
-}
-
 static int from_flags(struct rt_container *c, const struct rt_exec *how, struct spec_process *p,
 		      struct err *e)
 {
@@ -126,7 +92,7 @@ static int from_flags(struct rt_container *c, const struct rt_exec *how, struct 
 	if (rc == 0)
 		rc = add_caps(c->arena, &p->capabilities, how, e);
 	if (rc == 0)
-		rc = set_user(c, how->user, &p->user, e);
+		rc = how->user ? c->ops->user(c, how->user, &p->user, e) : 0;
 	return rc < 0 ? rc : add_gids(c->arena, &p->user, how, e);
 }
 

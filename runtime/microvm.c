@@ -2,13 +2,12 @@
  *
  * Invariants
  *  1. The monitor is the container's process: a signal to it reaches the container's first
- *     process (its relay passes them on), SIGKILL ends the machine, SIGSTOP pauses it, its group is
- *     accounted.
+ *     process (its relay passes them on), SIGKILL ends the machine, SIGSTOP pauses it
+ *     (microvm_ask.c), its group holds the machine.
  *  2. Only what has to happen inside is asked of the agent.
  */
 #include "runtime/microvm.h"
 
-#include "common/proc.h"
 #include "microvm/kvm.h"
 #include "microvm/proto.h"
 
@@ -20,9 +19,6 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
-
-#define STOP_TURNS 5000 /* of a fifth of a millisecond */
 
 static int probe(struct err *e)
 {
@@ -157,126 +153,6 @@ static int signal_container(struct rt_container *c, int sig, bool all, struct er
 	return 0;
 }
 
-static int is_stopped(struct rt_container *c, bool *ret_stopped, struct err *e)
-{
-	uint64_t ticks;
-	char letter;
-	int rc = proc_stat(-1, c->doc.pid, &letter, &ticks, e);
-
-	if (rc >= 0)
-		*ret_stopped = letter == 'T';
-	return rc;
-}
-
-static int ask_paused(struct rt_container *c, bool *ret_paused, struct err *e)
-{
-	auto_strbuf request = {0};
-	const struct json *ok, *state;
-	const char *status = "";
-	struct json_out o;
-
-	be_vm_request(c, "state", &request, &o);
-	json_obj_close(&o);
-	int rc = be_vm_call_soon(c, &request, &ok, e);
-	if (rc < 0)
-		return rc;
-	state = json_get(ok, "state");
-	*ret_paused =
-		state && json_get_string(state, "status", &status) && str_eq(status, "paused");
-	return 0;
-}
-
-/* The whole machine, or the container in it, beside others. */
-static int paused(struct rt_container *c, bool *ret_paused, struct err *e)
-{
-	bool is = false;
-	int rc = is_stopped(c, &is, e);
-
-	if (rc >= 0 && !is)
-		return ask_paused(c, ret_paused, e);
-	if (rc >= 0)
-		*ret_paused = is;
-	return rc;
-}
-
-/* Until the processors have left the guest: a moment, with nothing to wait at. */
-static int until_paused(struct rt_container *c, bool pause, struct err *e)
-{
-	const struct timespec moment = {.tv_nsec = 200000};
-	bool is = !pause;
-	int rc = 0;
-
-	for (int i = 0; rc >= 0 && is != pause && i < STOP_TURNS; i++) {
-		rc = is_stopped(c, &is, e);
-		if (rc >= 0 && is != pause)
-			nanosleep(&moment, NULL);
-	}
-	return rc < 0 || is == pause
-		       ? rc
-		       : err_set(e, ERR_SYSTEM, ETIMEDOUT, c->id, "the machine didn't stop");
-}
-
-/* Not by the freezer: a thread of the kernel's own in the machine's group (KVM's
- * kvm-nx-lpage-recovery, before Linux 6.13) can't be frozen, and the group never is. */
-static int pause_machine(struct rt_container *c, bool pause, struct err *e)
-{
-	auto_fd fd = -1;
-	int rc = rt_pidfd(c->doc.pid, c->doc.ticks, &fd, e);
-
-	if (rc < 0)
-		return rc;
-	if (pidfd_send_signal(fd, pause ? SIGSTOP : SIGCONT, NULL, 0) < 0)
-		return err_sys(e, errno, c->id, "stopping the machine");
-	return until_paused(c, pause, e);
-}
-
-/* Beside others it is the guest's freezer that stops one. */
-static int pause_container(struct rt_container *c, bool pause, struct err *e)
-{
-	bool stopped = false;
-	int rc = is_stopped(c, &stopped, e);
-
-	if (rc < 0)
-		return rc;
-	if (stopped || !be_vm_has_company(c))
-		rc = pause_machine(c, pause, e);
-	else
-		rc = simple_call(c, pause ? "pause" : "resume", e);
-	return rc;
-}
-
-static int update(struct rt_container *c, const struct spec_resources *r,
-		  const struct spec_intel_rdt *rdt, struct err *e)
-{
-	if (rdt)
-		return err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/linux/intelRdt",
-			       "a micro-VM has no class of service");
-	int rc = rt_load_group(c, e);
-	return rc < 0 ? rc : cg_update(c->group, r, e);
-}
-
-/* The monitor and its file server: what the host knows of it. */
-static int pids(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct err *e)
-{
-	int rc = rt_load_group(c, e);
-
-	return rc < 0 ? rc : cg_pids(c->group, ret_pids, ret_n, e);
-}
-
-static int stats(struct rt_container *c, struct arena *a, struct cg_stats *ret_stats, struct err *e)
-{
-	int rc = rt_load_group(c, e);
-
-	return rc < 0 ? rc : cg_stats(c->group, a, ret_stats, e);
-}
-
-static int oom(struct rt_container *c, struct cg_oom *ret_oom, struct err *e)
-{
-	int rc = rt_load_group(c, e);
-
-	return rc < 0 ? rc : cg_oom_open(c->group, ret_oom, e);
-}
-
 static int destroy(struct rt_container *c, struct err *e)
 {
 	int rc = 0;
@@ -296,12 +172,14 @@ const struct be_ops be_microvm = {
 	.start = start,
 	.exec = be_vm_exec,
 	.signal = signal_container,
-	.pause = pause_container,
-	.paused = paused,
-	.update = update,
-	.pids = pids,
-	.stats = stats,
-	.oom = oom,
+	.pause = be_vm_pause,
+	.paused = be_vm_paused,
+	.update = be_vm_update,
+	.pids = be_vm_pids,
+	.processes = be_vm_processes,
+	.stats = be_vm_stats,
+	.oom = be_vm_oom,
+	.user = be_vm_user,
 	.destroy = destroy,
 };
 
@@ -315,11 +193,13 @@ const struct be_ops be_joined = {
 	.start = start,
 	.exec = be_vm_exec,
 	.signal = be_vm_join_signal,
-	.pause = pause_container,
-	.paused = paused,
-	.update = update,
-	.pids = pids,
-	.stats = stats,
-	.oom = oom,
+	.pause = be_vm_pause,
+	.paused = be_vm_paused,
+	.update = be_vm_update,
+	.pids = be_vm_pids,
+	.processes = be_vm_processes,
+	.stats = be_vm_stats,
+	.oom = be_vm_oom,
+	.user = be_vm_user,
 	.destroy = destroy,
 };

@@ -74,6 +74,8 @@ int be_vm_shares_open(struct rt_container *c, const struct be_vm_pod *pod, struc
 int be_vm_config(struct rt_container *c, const struct be_vm_pod *pod, const struct be_vm_shares *s,
 		 struct strbuf *ret_config, struct err *e);
 void be_vm_shares_close(struct be_vm_shares *s);
+/* The limits as the host's group is to have them, around a machine of so much memory (bytes). */
+void be_vm_host_resources(struct spec_resources *r, uint64_t memory);
 /* The spec as the host's control group is to take it: room for the machine around the limits. */
 struct spec *be_vm_host_spec(struct rt_container *c, const struct be_vm_shape *s, struct err *e);
 
@@ -107,5 +109,36 @@ int be_vm_call_soon(struct rt_container *c, const struct strbuf *request,
 void be_vm_request(struct rt_container *c, const char *verb, struct strbuf *b, struct json_out *o);
 /* The agent's socket as a path that no renaming changes (vm_relay_open_path). */
 int be_vm_agent(struct rt_container *c, int *ret_fd, struct err *e);
+
+/* microvm_ask.c: a request of a verb about the container; further members go into o. */
+struct be_vm_request {
+	struct strbuf text;
+	struct json_out o;
+};
+#define auto_vm_request __attribute__((cleanup(be_vm_request_free))) struct be_vm_request
+void be_vm_question(struct be_vm_request *q, struct rt_container *c, const char *verb);
+void be_vm_request_free(struct be_vm_request *q);
+struct be_vm_answer {
+	struct arena *arena; /* where it is to stand */
+	const struct json *ok;
+	bool keep; /* more will come by the connection: */
+	int fd;    /* the caller's then; -1 before */
+};
+/* Closes the request and sends it. A paused machine is woken for the answer. -ETIMEDOUT: the guest
+ * hangs; -ESRCH with the words for a stopped container: it ended. */
+int be_vm_ask(struct rt_container *c, struct be_vm_request *q, struct be_vm_answer *ret,
+	      struct err *e);
+int be_vm_pause(struct rt_container *c, bool pause, struct err *e);
+int be_vm_paused(struct rt_container *c, bool *ret_paused, struct err *e);
+
+/* microvm_update.c, microvm_look.c: as in struct be_ops. */
+int be_vm_update(struct rt_container *c, const struct spec_resources *r,
+		 const struct spec_intel_rdt *rdt, struct err *e);
+int be_vm_pids(struct rt_container *c, pid_t **ret_pids, size_t *ret_n, struct err *e);
+int be_vm_processes(struct rt_container *c, struct arena *a, struct rt_process **ret, size_t *ret_n,
+		    struct err *e);
+int be_vm_stats(struct rt_container *c, struct arena *a, struct be_stats *ret_stats, struct err *e);
+int be_vm_oom(struct rt_container *c, struct be_oom *ret_oom, struct err *e);
+int be_vm_user(struct rt_container *c, const char *word, struct spec_user *u, struct err *e);
 
 #endif

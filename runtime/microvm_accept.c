@@ -207,17 +207,10 @@ int be_vm_shape(struct rt_container *c, struct be_vm_shape *ret, struct err *e)
 	return 0;
 }
 
-struct spec *be_vm_host_spec(struct rt_container *c, const struct be_vm_shape *s, struct err *e)
+void be_vm_host_resources(struct spec_resources *r, uint64_t memory)
 {
-	struct spec *host = arena_alloc(c->arena, sizeof(*host));
-	int64_t limit = (int64_t)(s->memory + HOST_ROOM);
+	int64_t limit = (int64_t)(memory + HOST_ROOM);
 
-	if (!host) {
-		err_sys(e, ENOMEM, NULL, "planning the control group");
-		return NULL;
-	}
-	*host = *c->spec;
-	struct spec_resources *r = &host->linux_.resources;
 	/* The monitor opens nothing once it runs: the list is the guest's. */
 	r->devices.n = 0;
 	if (r->memory.limit.set && r->memory.limit.v > 0) {
@@ -231,5 +224,17 @@ struct spec *be_vm_host_spec(struct rt_container *c, const struct be_vm_shape *s
 	r->unified.n = 0;
 	if (r->pids_limit.set && r->pids_limit.v > 0)
 		r->pids_limit.v += HOST_PIDS;
+}
+
+struct spec *be_vm_host_spec(struct rt_container *c, const struct be_vm_shape *s, struct err *e)
+{
+	struct spec *host = arena_alloc(c->arena, sizeof(*host));
+
+	if (!host) {
+		err_sys(e, ENOMEM, NULL, "planning the control group");
+		return NULL;
+	}
+	*host = *c->spec;
+	be_vm_host_resources(&host->linux_.resources, s->memory);
 	return host;
 }

@@ -196,12 +196,8 @@ static int create_inside(struct join *j, struct err *e)
 static int make_process(struct join *j, struct err *e)
 {
 	struct rt_container *c = j->c;
-	int rc = plan_run(&j->plan, PLAN_PREPARE, &j->env, e);
+	int rc = rt_plan_prepare(c, &j->plan, &j->env, e);
 
-	if (rc >= 0 && c->group && !cg_group_none(c->group)) {
-		c->doc.cgroup = c->group->path;
-		c->doc.unit = c->group->unit;
-	}
 	if (rc >= 0)
 		rc = be_vm_spawn(c, 0, stand, j, e);
 	j->cg.pid = c->proc.pid;
@@ -244,6 +240,8 @@ int be_vm_join(struct rt_container *c, const struct rt_create *how, struct err *
 	j.cg = (struct cg_run){.note = be_vm_note, .note_arg = c};
 	j.env = (struct plan_env){
 		.room = {[PLAN_CG] = &j.cg}, .journal = be_vm_note, .journal_arg = c};
+	c->doc.machine_memory = j.pod.machine.doc.machine_memory;
+	c->doc.machine_vcpus = j.pod.machine.doc.machine_vcpus;
 	rc = plan_groups(&j, e);
 	j.cg.group = c->group;
 	if (rc >= 0)

@@ -447,6 +447,8 @@ int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err
 	if (rc < 0)
 		return rc;
 	l.parts.shape = &l.shape;
+	c->doc.machine_memory = l.shape.memory;
+	c->doc.machine_vcpus = l.shape.vcpus;
 	l.cg = (struct cg_run){.note = be_vm_note, .note_arg = c};
 	l.env = (struct plan_env){
 		.room = {[PLAN_CG] = &l.cg}, .journal = be_vm_note, .journal_arg = c};

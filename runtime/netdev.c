@@ -2,9 +2,14 @@
  * a line for each interface, its name before a colon and sixteen numbers behind it. */
 #include "runtime/container.h"
 
+#include "common/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static bool parse_line(const char *line, struct rt_netdev *d)
 {
@@ -34,4 +39,33 @@ size_t rt_netdev_parse(const char *text, struct rt_netdev *items, size_t max)
 			items[n++] = d;
 	}
 	return n;
+}
+
+/* A container that is in its caller's network has no interfaces of its own. */
+static bool is_shared(const struct rt_container *c)
+{
+	char path[64];
+	struct stat ours, theirs;
+
+	if (c->env->own_network)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->doc.pid);
+	return stat("/proc/self/ns/net", &ours) < 0 || stat(path, &theirs) < 0 ||
+	       (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino);
+}
+
+int rt_netdevs(struct rt_container *c, struct arena *a, struct be_stats *s, struct err *e)
+{
+	auto_str text = NULL;
+	struct err ignored;
+	char path[64];
+	size_t len;
+
+	s->nets = arena_array(a, RT_NETDEVS_MAX, sizeof(*s->nets));
+	if (!s->nets)
+		return err_sys(e, ENOMEM, c->id, "reading statistics");
+	snprintf(path, sizeof(path), "/proc/%d/net/dev", (int)c->doc.pid);
+	if (!is_shared(c) && file_read_at(AT_FDCWD, path, 1u << 20, &text, &len, &ignored) >= 0)
+		s->n_nets = rt_netdev_parse(text, s->nets, RT_NETDEVS_MAX);
+	return 0;
 }

@@ -130,3 +130,20 @@ int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *
 		drop_first(c.doc.pid, *ret_pids, ret_n);
 	return rc;
 }
+
+int rt_processes(const struct rt_env *env, struct arena *a, const char *id,
+		 struct rt_process **ret_items, size_t *ret_n, struct err *e)
+{
+	auto_container c;
+	enum rt_status status = RT_STOPPED;
+	int rc = rt_open(&c, env, id, 0, e);
+
+	if (rc == 0)
+		rc = rt_status(&c, &status, e);
+	if (rc == 0)
+		rc = rt_allow(id, status, RT_EV_PIDS, e);
+	if (rc < 0 || !c.ops->processes)
+		return rc;
+	rc = c.ops->processes(&c, a, ret_items, ret_n, e);
+	return rc < 0 ? rc : 1;
+}

@@ -28,6 +28,8 @@ struct rt_env {
 	/* Told of what the spec wants logged and carried on from (poststop hooks). May be NULL. */
 	void (*warn)(void *arg, const struct err *what);
 	void *warn_arg;
+	/* The network that we are in is the container's own too: we are its machine's agent. */
+	bool own_network;
 	/* The process ends after the call: what the kernel closes then isn't closed before. */
 	bool ends;
 };
@@ -115,11 +117,34 @@ int rt_restore(const struct rt_env *env, const struct rt_create *create, const s
 /* rdt: schemata for the class of service that was made for the container, or NULL. */
 int rt_update(const struct rt_env *env, const char *id, const struct spec_resources *r,
 	      const struct spec_intel_rdt *rdt, struct err *e);
+/* Of the host; of a micro-VM's container, the guest's. malloc'ed. */
 int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *ret_n,
 	    struct err *e);
+/* What ps(1) would tell of a process that isn't of this kernel. Strings are the arena's, and have
+ * no control characters. */
+struct rt_process {
+	pid_t pid, ppid, pgid, sid;
+	uint32_t uid;
+	char state;        /* proc_pid_stat(5) */
+	const char *tty;   /* "pts/0"; NULL: none */
+	int64_t started;   /* seconds since 1970 */
+	uint64_t cpu_ms;   /* time of processors */
+	uint64_t vsz, rss; /* KiB */
+	int64_t nice;
+	uint64_t threads;
+	const char *name, *command;
+};
+/* 1, or 0 when the container's processes are this kernel's: rt_pids names them. */
+int rt_processes(const struct rt_env *env, struct arena *a, const char *id,
+		 struct rt_process **ret_items, size_t *ret_n, struct err *e);
+/* The name of a uid in the text of a passwd(5) file. */
+bool rt_passwd_name(const char *text, uint32_t uid, char *buf, size_t size);
+/* "name[:group]" or numbers, by the container's own files. */
+int rt_user(const struct rt_env *env, const char *id, const char *word, uint32_t *ret_uid,
+	    uint32_t *ret_gid, struct err *e);
 struct rt_events {
 	bool once;            /* statistics now, and that is all */
-	uint64_t interval_ns; /* > 0 */
+	uint64_t interval_ns; /* 0: no statistics, out-of-memory events alone */
 	/* Takes one JSON document on one line, without its line break. A failure ends rt_events. */
 	int (*line)(void *arg, const char *json, struct err *e);
 	void *arg;

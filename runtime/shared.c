@@ -307,33 +307,50 @@ static int rdt_stats(struct rt_container *c, struct arena *a, struct cg_stats *s
 }
 
 /* A container without a group (rootless on v1) is known by its processes alone. */
-static int stats(struct rt_container *c, struct arena *a, struct cg_stats *ret_stats, struct err *e)
+static int stats(struct rt_container *c, struct arena *a, struct be_stats *ret_stats, struct err *e)
 {
-	struct cg_stats s = {0};
+	struct be_stats s = {0};
 	int rc = c->doc.cgroup ? rt_load_group(c, e) : 0;
 
 	if (rc >= 0 && c->group)
-		rc = cg_stats(c->group, a, &s, e);
+		rc = cg_stats(c->group, a, &s.used, e);
 	if (rc >= 0)
-		rc = rdt_stats(c, a, &s, e);
+		rc = rdt_stats(c, a, &s.used, e);
+	if (rc >= 0)
+		rc = rt_netdevs(c, a, &s, e);
 	if (rc < 0)
 		return rc;
-	if (s.pids.current == 0)
-		s.pids.current = 1;
+	if (s.used.pids.current == 0)
+		s.used.pids.current = 1;
 	*ret_stats = s;
 	return 0;
 }
 
-static int oom(struct rt_container *c, struct cg_oom *ret_oom, struct err *e)
+static bool oom_read(struct be_oom *o)
 {
-	struct cg_oom o = CG_OOM_INIT;
+	return cg_oom_read(&o->group);
+}
+
+static void oom_close(struct be_oom *o)
+{
+	o->fd = -1;
+	cg_oom_close(&o->group);
+}
+
+static int oom(struct rt_container *c, struct be_oom *ret_oom, struct err *e)
+{
+	struct be_oom o = BE_OOM_INIT;
 	int rc = c->doc.cgroup ? rt_load_group(c, e) : 0;
 
 	if (rc >= 0 && c->group)
-		rc = cg_oom_open(c->group, &o, e);
-	if (rc >= 0)
-		*ret_oom = o;
-	return rc;
+		rc = cg_oom_open(c->group, &o.group, e);
+	if (rc < 0)
+		return rc;
+	o.fd = o.group.fd;
+	o.read = oom_read;
+	o.close = oom_close;
+	*ret_oom = o;
+	return 0;
 }
 
 static int destroy(struct rt_container *c, struct err *e)
@@ -369,5 +386,6 @@ const struct be_ops be_shared = {
 	.pids = pids,
 	.stats = stats,
 	.oom = oom,
+	.user = rt_user_inside,
 	.destroy = destroy,
 };

@@ -31,6 +31,8 @@ struct st_doc {
 	uint32_t owner;
 	pid_t pid;
 	uint64_t ticks; /* the process's start time: proc_start_time */
+	/* A micro-VM: the size that its machine has for good; 0: not said. */
+	uint64_t machine_memory, machine_vcpus;
 	bool systemd, paused;
 	bool poststart, poststop; /* there are such hooks: else the spec needn't be read */
 	struct spec_pairs annotations;

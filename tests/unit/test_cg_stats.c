@@ -187,12 +187,12 @@ static void empty_document(void **state)
 {
 	auto_arena a = {0};
 	auto_strbuf out = {0};
-	struct cg_stats s = {0};
+	struct be_stats all = {0};
 	struct json *root;
 	struct err e;
 	(void)state;
 
-	rt_stats_json("x\"y", &s, NULL, 0, &out);
+	rt_stats_json("x\"y", &all, &out);
 	assert_int_equal(json_parse(&a, out.s, out.len, "out", &root, &e), 0);
 	assert_string_equal(json_find(root, "/id", false)->u.string, "x\"y");
 	assert_int_equal(json_find(root, "/data/network_interfaces", false)->type, JSON_NULL);
