@@ -34,6 +34,11 @@ static int ask(struct rt_container *c, const struct rt_exec *how, struct shim *s
 	json_put_str(&o, "process", process.s);
 	json_put_bool(&o, "terminal", how->process->terminal);
 	json_put_bool(&o, "ignore_paused", how->ignore_paused);
+	/* Groups below the container's are the guest's. */
+	json_arr_open(&o, "cgroups");
+	for (size_t i = 0; i < how->n_cgroups; i++)
+		json_put_str(&o, NULL, how->cgroups[i]);
+	json_arr_close(&o);
 	json_obj_close(&o);
 	int rc = process.failed ? err_sys(e, ENOMEM, c->id, "describing the process")
 				: be_vm_call(c, &request, &ok, e);

@@ -134,6 +134,9 @@ static struct spec_resources for_host(const struct rt_container *c, const struct
 	 * refuses it alone. */
 	if (!h.memory.limit.set || h.memory.limit.v == 0)
 		h.memory.swap.set = h.memory.swap.set && h.memory.swap.v < 0;
+	/* Made before its size was written down: what its group has of memory stays. */
+	if (!c->doc.machine_memory)
+		h.memory.limit.set = h.memory.swap.set = false;
 	be_vm_host_resources(&h, c->doc.machine_memory);
 	return h;
 }

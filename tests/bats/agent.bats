@@ -207,6 +207,11 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	[ "$(jq -r '.pids | length' "$T/ps")" = 1 ]
 	[ "$(jq -r '.processes[0] | "\(.pid) \(.uid) \(.command) \(has("tty"))"' "$T/ps")" = "$(jq '.pids[0]' "$T/ps") 0 sleep 1000 false" ]
 	[ $(($(date +%s) - $(jq '.processes[0].started' "$T/ps"))) -lt 60 ]
+	jq -e '.processes[0] | .name == "sleep" and .threads == 1 and .vsz > 0 and (.state | length == 1) and .pgid > 0' "$T/ps"
+	[ "$(quiet call user "id=$id" user=guest:extra)" = '{"uid": 1000, "gid": 1234}' ]
+	run quiet call user "id=$id" user=no-such
+	exit_is 99
+	has "unable to find user"
 	quiet call delete "id=$id" force=true
 }
 

@@ -141,10 +141,12 @@ up() { sh_args "${1:-exec sleep 1000}" && create && start; }
 status() { rf state "${1:-$id}" | jq -r .status; }
 pid() { rf state "${1:-$id}" | jq -r .pid; }
 
-# until_true COMMAND…: waits up to 5 s for a condition that another process brings about.
+# until_true COMMAND…: waits up to 5 s for a condition that another process brings about; where a machine is
+# emulated within an emulated one, up to 25 s.
 until_true() {
-	local i
-	for ((i = 0; i < 100; i++)); do
+	local i turns=100
+	[ "${RF_WALL:-}" != microvm ] || turns=500
+	for ((i = 0; i < turns; i++)); do
 		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.05
 	done
