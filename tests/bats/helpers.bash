@@ -142,11 +142,11 @@ status() { rf state "${1:-$id}" | jq -r .status; }
 pid() { rf state "${1:-$id}" | jq -r .pid; }
 
 # until_true COMMAND…: waits up to 5 s for a condition that another process brings about; where a machine is
-# emulated within an emulated one, up to 25 s.
+# emulated within an emulated one, 25 s.
 until_true() {
-	local i turns=100
-	[ "${RF_WALL:-}" != microvm ] || turns=500
-	for ((i = 0; i < turns; i++)); do
+	local i end=0
+	[ "${RF_WALL:-}" != microvm ] || end=$((SECONDS + 25))
+	for ((i = 0; i < 100 || SECONDS < end; i++)); do
 		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.05
 	done

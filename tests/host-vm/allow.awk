@@ -13,7 +13,7 @@ BEGIN {
 	failed = sub(/^not ok [0-9]+ /, "", name)
 	if (!failed)
 		sub(/^ok [0-9]+ /, "", name)
-	sub(/ # (skip|in).*/, "", name)
+	sub(/ # (skip|in|timeout).*/, "", name)
 	if (name in reason) {
 		number = $0
 		sub(/^not /, "", number)
