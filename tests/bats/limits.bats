@@ -184,6 +184,21 @@ v1_or_v2() {
 	down
 }
 
+@test "an update that the kernel refuses halfway changes nothing" {
+	need_controller memory
+	need_controller cpuset
+	cfg '.linux.resources.memory = {limit: 33554432, swap: 67108864} | .linux.resources.cpu = {quota: 20000, period: 50000}'
+	up
+	# Of these the processors come last.
+	run rf update -r - "$id" <<<'{"memory": {"limit": 50331648, "swap": 58720256}, "cpu": {"quota": 10000, "cpus": "4000"}}'
+	[ "$status" -ne 0 ]
+	has /cpu/cpus
+	v1_or_v2 memory memory.limit_in_bytes memory.max 33554432
+	! cgroup_v2 || v1_or_v2 cpu - cpu.max "20000 50000"
+	cgroup_v2 || v1_or_v2 cpu cpu.cfs_quota_us - 20000
+	down
+}
+
 @test "the cgroup mount shows the container's own tree, read-only" {
 	sh_args 'touch /sys/fs/cgroup/x 2>/dev/null && echo written; for d in /sys/fs/cgroup/*/; do mkdir $d/x 2>/dev/null && echo made $d; done; ls /sys/fs/cgroup | wc -l'
 	go
