@@ -49,7 +49,7 @@
 #define VM_SHARE_NAME 32
 struct vm_share {
 	char name[VM_SHARE_NAME]; /* of the entry in the file system's root: "root", "0", "1" … */
-	int fd;        /* O_PATH; a directory or a file; owned by the server once it runs */
+	int fd; /* O_PATH; a directory or a file; owned by the server once it runs */
 	bool read_only;
 };
 

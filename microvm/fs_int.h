@@ -87,8 +87,8 @@ struct vm_fs {
 	struct vm_fs_node **roots;
 	size_t n_shares, n_first, max_shares; /* first: those from the start, which stay */
 	struct vm_fs_want *wanted;            /* VM_FS_SHARES_MORE; no owner: free */
-	bool as_caller; /* setfsuid(2) works */
-	bool ready;     /* INIT was answered */
+	bool as_caller;                       /* setfsuid(2) works */
+	bool ready;                           /* INIT was answered */
 	bool setxattr_ext;
 	pthread_rwlock_t alone; /* INIT and DESTROY run alone */
 	struct vm_fs_nodes nodes;

@@ -14,7 +14,8 @@ void vm_fs_root_attr(const struct vm_fs *fs, struct fuse_attr *ret)
 				  .blksize = 4096};
 }
 
-/* A share's node stays as long as it, whatever the client forgets: its lookups needn't be counted. */
+/* A share's node stays as long as it, whatever the client forgets: its lookups needn't be counted.
+ */
 int vm_fs_root_entry(struct vm_fs *fs, const char *name, struct fuse_entry_out *ret)
 {
 	struct statx stx;

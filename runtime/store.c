@@ -107,9 +107,9 @@ int st_remove(int root, const char *id, int dir, struct err *e)
 {
 	static const char *const always[] = {"state.json", "config.json", "journal", NULL};
 	static const char *const rarely[] = {
-		"start.sock",         "agent.sock",     "console.log",
-		"files.sock",         "state.json.new", "config.json.new",
-		"notify/notify.sock", "awake",          NULL};
+		"start.sock",     "agent.sock",      "console.log",
+		"state.json.new", "config.json.new", "notify/notify.sock",
+		"awake",          "files.sock",      NULL};
 
 	int rc = remove_names(id, dir, always, e);
 	if (rc < 0 || unlinkat(root, id, AT_REMOVEDIR) == 0 || errno == ENOENT)

@@ -10,10 +10,10 @@ need_vm() {
 
 vm_create() { rf create --isolation=microvm -b "$1" "$2" </dev/null >"$T/$2.out" 2>"$T/$2.err" 3>&- || { cat "$T/$2.err"; return 1; }; }
 
-# sandbox [SCRIPT]: made and started.
+# sandbox: made and started.
 sandbox() {
 	cfg '.annotations["io.kubernetes.cri.container-type"] = "sandbox"'
-	sh_args "${1:-exec sleep 1000}"
+	sh_args 'exec sleep 1000'
 	vm_create "$b" "$id" && start
 }
 
