@@ -194,13 +194,22 @@ member_stopped() { [ "$(status "$id-$1")" = stopped ]; }
 	down
 }
 
-@test "terminal, detached exec and update in a container that joined" {
+@test "terminal, detached exec, update, ps and events of a container that joined" {
 	need_vm
 	sandbox
 	join 2 'exec sleep 1000'
 	run script -qec "$RINGFENCE --root $T/state exec -t $id-2 sh -c 'tty; exit 5'" /dev/null </dev/null
 	exit_is 5
 	has /dev/pts/
+	rf update --memory 67108864 --pids-limit 77 "$id-2"
+	[ "$(rf exec "$id-2" cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max </dev/null)" = $'67108864\n77' ]
+	run rf update --memory 1099511627776 "$id-2"
+	[ "$status" -ne 0 ]
+	has "was made"
+	run rf ps "$id-2"
+	has "sleep 1000"
+	[ "$(grep -c sleep <<<"$output")" = 1 ]
+	rf events --stats "$id-2" | jq -e '.data.memory.usage.limit == 67108864 and .data.pids.current == 1' >/dev/null
 	rf exec -d --pid-file "$T/p" "$id-2" sleep 50 </dev/null >/dev/null 2>&1 3>&-
 	kill -0 "$(cat "$T/p")"
 	rf delete --force "$id-2"
