@@ -13,5 +13,9 @@ _Noreturn void guest_down(const struct err *why);
 int guest_modules(struct err *e);
 /* shares.c: mounts the host's shares, if that wasn't done yet. scratch: a directory to lock. */
 int guest_shares(const char *scratch, struct err *e);
+/* image.c: mounts the machine's disk at VM_IMAGE_DIR, if that wasn't done yet; errors name
+ * /vm/image. Release: writes out what is in memory and unmounts it; without one, nothing. */
+int guest_image(const char *scratch, struct err *e);
+int guest_image_release(struct err *e);
 
 #endif

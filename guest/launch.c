@@ -197,6 +197,8 @@ static int make(struct guest_job *j, struct launch *l, const char *config, struc
 
 	if (rc >= 0 && j->place->machine && strstr(config, VM_SHARES_DIR))
 		rc = guest_shares(j->place->scratch, e);
+	if (rc >= 0 && j->place->machine && strstr(config, VM_IMAGE_DIR))
+		rc = guest_image(j->place->scratch, e);
 	guest_leave(j);
 	if (rc >= 0)
 		rc = rt_create(&j->env, &how, e);

@@ -2,6 +2,7 @@
 #include "guest/work.h"
 
 #include "common/fd.h"
+#include "guest/init.h"
 #include "net/card.h"
 
 #include <errno.h>
@@ -94,6 +95,13 @@ int guest_net(struct guest_job *j, struct err *e)
 	int rc = net_cards_parse(j->ask, &j->arena, &cards, e);
 
 	return rc < 0 ? rc : net_configure(&cards, e);
+}
+
+/* The containers are dead: their mounts are gone, or soon will be. */
+int guest_release(struct guest_job *j, struct err *e)
+{
+	(void)j;
+	return guest_image_release(e);
 }
 
 int guest_shutdown(struct guest_job *j, struct err *e)

@@ -52,6 +52,7 @@ void guest_put_process(struct json_out *o, pid_t pid);
 /* machine.c: the verbs of the whole guest. */
 int guest_reseed(struct guest_job *j, struct err *e);
 int guest_net(struct guest_job *j, struct err *e);
+int guest_release(struct guest_job *j, struct err *e);
 int guest_shutdown(struct guest_job *j, struct err *e);
 /* shares.c: what the host shares no longer is unmounted. */
 int guest_tidy(struct guest_job *j, struct err *e);

@@ -137,6 +137,9 @@ static int load_bzimage(const struct vm_memory *m, const struct vm_boot *b,
 	if ((uint64_t)st.st_size <= skip)
 		return not_a_kernel(b, "the file ends too early", e);
 	uint64_t len = (uint64_t)st.st_size - skip;
+	/* In units of 16 bytes, rounded up; some end a little before. */
+	if (len + 32 < (uint64_t)hdr->syssize * 16)
+		return not_a_kernel(b, "the file ends too early", e);
 	uint64_t room = hdr->init_size > len ? hdr->init_size : len;
 	void *to = vm_mem(m, hdr->pref_address, room);
 	if (!to)

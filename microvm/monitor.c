@@ -208,7 +208,9 @@ static int add_disks(struct vm_monitor *m, const struct vm_wires *w, struct err 
 
 		how.limit = vm_jail_disk;
 		rc = vm_blk_make(w, &how, &d, e);
-		if (rc >= 0)
+		if (rc < 0)
+			snprintf(e->where, sizeof(e->where), "/vm/image");
+		else
 			rc = place(m, d, e);
 	}
 	return rc;

@@ -18,6 +18,7 @@
 #define VM_FRAME_MAX (16u << 20)
 #define VM_SHARES_DIR \
 	"/run/ringfence/shares" /* in the guest: where the shares' file system is mounted */
+#define VM_IMAGE_DIR "/run/ringfence/image" /* and the disk that is a container's root */
 
 /* Writes one frame (the text of one JSON document) to a stream socket, without SIGPIPE. -EMSGSIZE:
  * longer than VM_FRAME_MAX; -EAGAIN: the socket's time is up, or it doesn't block and is full. */

@@ -66,8 +66,8 @@ int be_vm_connect(struct rt_container *c, int *ret_fd, struct err *e)
 	return rc == -ENOENT ? rt_socket_connect(c->dir, "start.sock", SOCK_STREAM, ret_fd, e) : rc;
 }
 
-static int call(struct rt_container *c, const struct strbuf *request, unsigned seconds,
-		const struct json **ret_ok, struct err *e)
+int be_vm_call(struct rt_container *c, const struct strbuf *request, unsigned seconds,
+	       const struct json **ret_ok, struct err *e)
 {
 	const struct timeval patience = {.tv_sec = seconds};
 	auto_fd fd = -1;
@@ -77,21 +77,9 @@ static int call(struct rt_container *c, const struct strbuf *request, unsigned s
 	int rc = be_vm_connect(c, &fd, e);
 	if (rc < 0)
 		return rc;
-	if (seconds)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return err_sys(e, errno, c->id, "asking the guest");
 	return vm_call(fd, c->arena, request->s, request->len, ret_ok, e);
-}
-
-int be_vm_call(struct rt_container *c, const struct strbuf *request, const struct json **ret_ok,
-	       struct err *e)
-{
-	return call(c, request, 0, ret_ok, e);
-}
-
-int be_vm_call_soon(struct rt_container *c, const struct strbuf *request,
-		    const struct json **ret_ok, struct err *e)
-{
-	return call(c, request, BE_VM_PATIENCE, ret_ok, e);
 }
 
 void be_vm_request(struct rt_container *c, const char *verb, struct strbuf *b, struct json_out *o)
@@ -121,7 +109,7 @@ static int simple_call(struct rt_container *c, const char *verb, struct err *e)
 
 	be_vm_request(c, verb, &request, &o);
 	json_obj_close(&o);
-	return be_vm_call(c, &request, NULL, e);
+	return be_vm_call(c, &request, 0, NULL, e);
 }
 
 /* --- verbs --- */

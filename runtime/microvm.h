@@ -20,10 +20,21 @@ int be_vm_shape(struct rt_container *c, struct be_vm_shape *ret, struct err *e);
 
 /* microvm_kernel.c: kernel and initrd, by their paths. */
 int be_vm_kernel(struct rt_container *c, struct be_vm_shape *s, struct err *e);
+/* ERR_SPEC: it isn't what a kernel unpacks. */
+int be_vm_initrd_check(int fd, struct err *e);
 /* An archive with the modules of that kernel for its guest; *ret_fd stays as it is when it has
  * none. */
 int be_vm_modules(struct rt_container *c, struct be_vm_shape *s, int kernel, int *ret_fd,
 		  struct err *e);
+
+/* microvm_image.c: the image that is the container's root. */
+struct be_vm_image {
+	int fd; /* -1: none */
+	bool qcow2, read_only;
+};
+int be_vm_image_accept(const struct spec *s, struct err *e);
+/* For a spec that has one. */
+int be_vm_image_open(struct rt_container *c, struct be_vm_image *ret, struct err *e);
 
 /* microvm_template.c: a machine to go on from (from), or a file to write one down in (to); -1:
  * none. */
@@ -98,13 +109,11 @@ int be_vm_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid
 	       int *ret_master, struct err *e);
 /* A connection to the agent of a container's machine. -ECONNREFUSED, -ENOENT when it is gone. */
 int be_vm_connect(struct rt_container *c, int *ret_fd, struct err *e);
-/* One request and its answer, on a connection of its own. */
-int be_vm_call(struct rt_container *c, const struct strbuf *request, const struct json **ret_ok,
-	       struct err *e);
-/* The same, but for at most BE_VM_PATIENCE seconds: -EAGAIN. A machine can be stopped. */
+/* One request and its answer, on a connection of its own. Waits for at most `seconds` (0: as long
+ * as it takes), then -EAGAIN: a machine can be stopped, and a kernel can hang. */
+int be_vm_call(struct rt_container *c, const struct strbuf *request, unsigned seconds,
+	       const struct json **ret_ok, struct err *e);
 #define BE_VM_PATIENCE 15
-int be_vm_call_soon(struct rt_container *c, const struct strbuf *request,
-		    const struct json **ret_ok, struct err *e);
 /* A request for a verb about this container, open for more members. */
 void be_vm_request(struct rt_container *c, const char *verb, struct strbuf *b, struct json_out *o);
 /* The agent's socket as a path that no renaming changes (vm_relay_open_path). */

@@ -87,8 +87,6 @@ static int accept_vm(const struct spec_vm *v, struct err *e)
 		return refuse("/vm/hwConfig/iomems", "no memory of devices is passed through", e);
 	if (v->n_irqs)
 		return refuse("/vm/hwConfig/irqs", "no interrupt is passed through", e);
-	if (v->image_path)
-		return refuse("/vm/image", "the root file system is root.path's", e);
 	return 0;
 }
 
@@ -117,7 +115,9 @@ int be_vm_accept(struct rt_container *c, const struct be_vm_pod *pod, struct err
 	warn_labels(c);
 	if (rc >= 0)
 		rc = accept_linux(c->spec, e);
-	return rc < 0 ? rc : accept_vm(&c->spec->vm, e);
+	if (rc >= 0)
+		rc = accept_vm(&c->spec->vm, e);
+	return rc < 0 ? rc : be_vm_image_accept(c->spec, e);
 }
 
 /* --- its size --- */

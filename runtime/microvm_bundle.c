@@ -140,7 +140,9 @@ int be_vm_shares_open(struct rt_container *c, const struct be_vm_pod *pod, struc
 	ret->pointers = arena_array(c->arena, c->spec->mounts.n + 1, sizeof(*ret->pointers));
 	if (!ret->items || !ret->pointers)
 		return err_sys(e, ENOMEM, NULL, "opening what the guest is to see");
-	int rc = add_share(ret, pod, "root", c->doc.rootfs, true, false, "/root/path", e);
+	int rc = 0;
+	if (!c->spec->vm.image_path)
+		rc = add_share(ret, pod, "root", c->doc.rootfs, true, false, "/root/path", e);
 	for (size_t i = 0; rc >= 0 && i < c->spec->mounts.n; i++)
 		rc = share_mount(c, pod, i, ret, e);
 	return rc;
@@ -203,6 +205,8 @@ int be_vm_config(struct rt_container *c, const struct be_vm_pod *pod, const stru
 	for (size_t i = 0; i < s->n; i++)
 		edit_string(&d, s->pointers[i],
 			    arena_printf(c->arena, "%s/%s", VM_SHARES_DIR, s->items[i].name));
+	if (c->spec->vm.image_path)
+		edit_string(&d, "/root/path", VM_IMAGE_DIR);
 	edit_namespaces(c->spec, pod, &d);
 	edit_rest(c->spec, &d);
 	if (d.failed)

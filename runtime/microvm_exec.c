@@ -41,7 +41,7 @@ static int ask(struct rt_container *c, const struct rt_exec *how, struct shim *s
 	json_arr_close(&o);
 	json_obj_close(&o);
 	int rc = process.failed ? err_sys(e, ENOMEM, c->id, "describing the process")
-				: be_vm_call(c, &request, &ok, e);
+				: be_vm_call(c, &request, 0, &ok, e);
 	if (rc < 0)
 		return rc;
 	if (!json_get_string(ok, "process", &token))

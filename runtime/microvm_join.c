@@ -161,7 +161,7 @@ static int find_sandbox(struct join *j, struct err *e)
 
 	be_vm_request(m, "state", &request, &o);
 	json_obj_close(&o);
-	int rc = be_vm_call(m, &request, &ok, e);
+	int rc = be_vm_call(m, &request, 0, &ok, e);
 	if (rc < 0)
 		return rc;
 	state = json_get(ok, "state");
@@ -280,7 +280,7 @@ int be_vm_join_signal(struct rt_container *c, int sig, bool all, struct err *e)
 	json_put_i64(&o, "signal", sig);
 	json_put_bool(&o, "all", all);
 	json_obj_close(&o);
-	int rc = be_vm_call_soon(c, &request, NULL, e);
+	int rc = be_vm_call(c, &request, BE_VM_PATIENCE, NULL, e);
 	return sig == SIGKILL && alive >= 0 ? see_it_end(fd, e) : rc;
 }
 
@@ -301,7 +301,7 @@ static int ask_plainly(struct rt_container *m, const char *verb, const char *id,
 	json_put_str(&o, "id", id);
 	json_put_bool(&o, "force", true);
 	json_obj_close(&o);
-	return be_vm_call_soon(m, &request, NULL, e);
+	return be_vm_call(m, &request, BE_VM_PATIENCE, NULL, e);
 }
 
 static int take_back(struct rt_container *m, const char *owner, struct err *e)

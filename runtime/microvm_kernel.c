@@ -40,9 +40,19 @@ static const struct vm_module_want wanted[] = {
 	{"overlay", false},
 	{"af_packet", false},
 	{"virtio_balloon", false},
+	/* Of an image: what ext4's checksums ask the kernel for at mount comes first. */
+	{"virtio_blk", true},
+	{"crc32c_generic", false},
+	{"ext4", true},
+	{"erofs", false},
 };
+#define ALL (sizeof(wanted) / sizeof(*wanted))
+#define FOR_DISK 4u
 
 /* --- which one --- */
+
+static const char *const places[] = {"/usr/local/lib/ringfence/vmlinux",
+				     "/usr/lib/ringfence/vmlinux"};
 
 static bool has_modules(const char *version)
 {
@@ -82,20 +92,22 @@ static const char *distribution(struct arena *a)
 	return best[0] ? arena_printf(a, BOOT "/" PREFIX "%s", best) : NULL;
 }
 
+const char *rt_vm_kernel(struct arena *a)
+{
+	const char *named = getenv("RINGFENCE_KERNEL");
+
+	for (size_t i = 0; !named && i < sizeof(places) / sizeof(*places); i++)
+		if (access(places[i], R_OK) == 0)
+			named = places[i];
+	return named ? named : distribution(a);
+}
+
 int be_vm_kernel(struct rt_container *c, struct be_vm_shape *s, struct err *e)
 {
-	static const char *const places[] = {"/usr/local/lib/ringfence/vmlinux",
-					     "/usr/lib/ringfence/vmlinux"};
+	const struct spec_vm *v = &c->spec->vm;
 
-	s->kernel = c->spec->vm.kernel_path;
-	s->initrd = c->spec->vm.kernel_initrd;
-	if (!s->kernel)
-		s->kernel = getenv("RINGFENCE_KERNEL");
-	for (size_t i = 0; !s->kernel && i < sizeof(places) / sizeof(*places); i++)
-		if (access(places[i], R_OK) == 0)
-			s->kernel = places[i];
-	if (!s->kernel)
-		s->kernel = distribution(c->arena);
+	s->initrd = v->kernel_initrd;
+	s->kernel = v->kernel_path ? v->kernel_path : rt_vm_kernel(c->arena);
 	if (s->kernel)
 		return 0;
 	return err_set(
@@ -103,6 +115,37 @@ int be_vm_kernel(struct rt_container *c, struct be_vm_shape *s, struct err *e)
 		"there is no guest kernel: build one with `make guest-kernel` and install it "
 		"as %s, or name one; of the distribution's none can be read with its modules",
 		places[0]);
+}
+
+/* --- what the user's initrd is --- */
+
+/* cpio, or packed by gzip, xz, zstd, lz4, bzip2, lzma or lzo (the kernel's
+ * lib/decompress.c): whether the guest's kernel can unpack it is its own matter. A kernel that
+ * finds anything else unpacks nothing behind it, and so no agent. */
+int be_vm_initrd_check(int fd, struct err *e)
+{
+	static const struct {
+		size_t len;
+		char bytes[6];
+	} starts[] = {
+		{6, {'0', '7', '0', '7', '0', '1'}},
+		{6, {'0', '7', '0', '7', '0', '2'}},
+		{2, {'\x1f', '\x8b'}},
+		{6, {'\xfd', '7', 'z', 'X', 'Z', '\0'}},
+		{4, {'\x28', '\xb5', '\x2f', '\xfd'}},
+		{4, {'\x02', '\x21', '\x4c', '\x18'}},
+		{3, {'B', 'Z', 'h'}},
+		{3, {'\x5d', '\0', '\0'}},
+		{5, {'\x89', 'L', 'Z', 'O', '\0'}},
+	};
+	char start[6] = "";
+
+	if (pread(fd, start, sizeof(start), 0) == sizeof(start))
+		for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++)
+			if (memcmp(start, starts[i].bytes, starts[i].len) == 0)
+				return 0;
+	return err_set(e, ERR_SPEC, EINVAL, "/vm/kernel/initrd",
+		       "must be a cpio archive, or a packed one");
 }
 
 /* --- its modules --- */
@@ -117,7 +160,7 @@ static int as_file(void *data, size_t len, int *ret_fd, struct err *e)
 	return 0;
 }
 
-static int pack(const char *folder, int *ret_fd, struct err *e)
+static int pack(const char *folder, bool disk, int *ret_fd, struct err *e)
 {
 	auto_fd dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_str archive = NULL;
@@ -126,8 +169,9 @@ static int pack(const char *folder, int *ret_fd, struct err *e)
 
 	if (dir < 0)
 		return err_sys(e, errno, folder, "opening the kernel's modules");
-	int rc = vm_modules_archive(dir, folder, wanted, sizeof(wanted) / sizeof(*wanted), &data,
-				    &len, e);
+	/* The disk's stand behind the others. */
+	int rc = vm_modules_archive(dir, folder, wanted, disk ? ALL : ALL - FOR_DISK, &data, &len,
+				    e);
 	archive = data;
 	return rc < 0 ? rc : as_file(archive, len, ret_fd, e);
 }
@@ -147,5 +191,5 @@ int be_vm_modules(struct rt_container *c, struct be_vm_shape *s, int kernel, int
 	if (!has_modules(version))
 		return 0;
 	s->modules = folder;
-	return pack(folder, ret_fd, e);
+	return pack(folder, c->spec->vm.image_path, ret_fd, e);
 }

@@ -29,6 +29,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#define ANSWER_SECONDS 90 /* a boot, and the container's making */
+
 struct launch {
 	struct rt_container *c;
 	struct be_vm_shape shape;
@@ -100,6 +102,8 @@ static int open_kernel(struct launch *l, struct err *e)
 
 	if (rc >= 0 && s->initrd)
 		rc = open_file(s->initrd, "/vm/kernel/initrd", "initrd", &l->parts.initrd, e);
+	if (rc >= 0 && s->initrd)
+		rc = be_vm_initrd_check(l->parts.initrd, e);
 	if (rc >= 0)
 		rc = be_vm_modules(l->c, s, l->parts.kernel, &l->parts.modules, e);
 	return rc;
@@ -116,6 +120,8 @@ static int open_parts(struct launch *l, const struct rt_create *how, struct err 
 		rc = open_kernel(l, e);
 	if (rc >= 0)
 		rc = open_file("/proc/self/exe", "", "agent", &l->parts.program, e);
+	if (rc >= 0 && c->spec->vm.image_path)
+		rc = be_vm_image_open(c, &l->parts.image, e);
 	if (rc >= 0)
 		rc = be_vm_shares_open(c, NULL, &l->parts.shares, e);
 	if (rc >= 0)
@@ -136,8 +142,8 @@ static int open_parts(struct launch *l, const struct rt_create *how, struct err 
 static void close_parts(struct launch *l)
 {
 	struct be_vm_parts *p = &l->parts;
-	int *all[] = {&p->net, &p->kvm,      &p->kernel, &p->program, &p->agent,  &p->files,
-		      &p->log, &p->terminal, &p->sync,   &p->initrd,  &p->modules};
+	int *all[] = {&p->net, &p->kvm,      &p->kernel, &p->program, &p->agent,   &p->files,
+		      &p->log, &p->terminal, &p->sync,   &p->initrd,  &p->modules, &p->image.fd};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		fd_cleanup(all[i]);
@@ -290,7 +296,8 @@ static int send_template(struct launch *l, struct err *e)
 	struct be_vm_template *t = &l->template;
 
 	l->shape.cards = (unsigned)l->cards.n;
-	if (!l->c->spec->no_template)
+	/* A kernel remembers what it read of its disk. */
+	if (!l->c->spec->no_template && l->parts.image.fd < 0)
 		be_vm_template_open(&l->shape, t);
 	return sync_send(l->c->proc.sync, SYNC_GO, t->from >= 0, t->from >= 0 ? t->from : t->to, e);
 }
@@ -334,9 +341,21 @@ static void add_console(struct rt_container *c, struct err *e)
 		 line ? line + 1 : tail);
 }
 
-/* A machine that ended says why at `sync`; the agent's silence is only its echo. */
-static int last_words(struct rt_container *c, int rc, struct err *e)
+/* A distribution's kernel without them dies in silence: its console would be one. */
+static void add_modules(const struct launch *l, struct err *e)
 {
+	size_t len = strlen(e->text);
+
+	if (l->shape.version && !l->shape.modules && !l->shape.initrd)
+		snprintf(e->text + len, sizeof(e->text) - len,
+			 "; this host has no modules for its kernel (/lib/modules/%s)",
+			 l->shape.version);
+}
+
+/* A machine that ended says why at `sync`; the agent's silence is only its echo. */
+static int last_words(struct launch *l, int rc, struct err *e)
+{
+	struct rt_container *c = l->c;
 	struct sync_msg m;
 	struct err ignored;
 
@@ -346,10 +365,21 @@ static int last_words(struct rt_container *c, int rc, struct err *e)
 	if (poll(&p, 1, 1000) == 1 && sync_recv(c->proc.sync, &m, NULL, &ignored) > 0 &&
 	    m.type == SYNC_ERROR) {
 		*e = m.err;
+		add_modules(l, e);
 		add_console(c, e);
 		return -e->code;
 	}
 	return rc;
+}
+
+/* Nobody's start hangs for ever because a kernel does. */
+static int silent(const struct launch *l, struct err *e)
+{
+	err_set(e, ERR_SYSTEM, ETIMEDOUT, NULL, "micro-VM: the guest said nothing for %d seconds",
+		ANSWER_SECONDS);
+	add_modules(l, e);
+	add_console(l->c, e);
+	return -ETIMEDOUT;
 }
 
 /* A machine that comes from a template has its randomness, clock and name from the day that it was
@@ -375,7 +405,7 @@ static int reseed(struct launch *l, struct err *e)
 	json_put_u64(&o, "time_ns", (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec);
 	json_put_str(&o, "entropy", hex);
 	json_obj_close(&o);
-	return be_vm_call(l->c, &request, NULL, e);
+	return be_vm_call(l->c, &request, ANSWER_SECONDS, NULL, e);
 }
 
 static int configure_network(struct launch *l, struct err *e)
@@ -390,7 +420,7 @@ static int configure_network(struct launch *l, struct err *e)
 	json_put_str(&o, "verb", "net");
 	net_cards_put(&l->cards, &o);
 	json_obj_close(&o);
-	return be_vm_call(l->c, &request, NULL, e);
+	return be_vm_call(l->c, &request, ANSWER_SECONDS, NULL, e);
 }
 
 int be_vm_create_inside(struct rt_container *c, const char *config, struct err *e)
@@ -402,7 +432,7 @@ int be_vm_create_inside(struct rt_container *c, const char *config, struct err *
 	json_put_str(&o, "config", config);
 	json_put_bool(&o, "terminal", c->spec->process.terminal);
 	json_obj_close(&o);
-	return be_vm_call(c, &request, NULL, e);
+	return be_vm_call(c, &request, ANSWER_SECONDS, NULL, e);
 }
 
 static int launch(struct launch *l, struct err *e)
@@ -426,8 +456,10 @@ static int launch(struct launch *l, struct err *e)
 		rc = configure_network(l, e);
 	if (rc >= 0)
 		rc = be_vm_create_inside(c, l->config.s, e);
-	if (rc < 0 && c->proc.sync >= 0)
-		rc = last_words(c, rc, e);
+	if (rc == -EAGAIN)
+		rc = silent(l, e);
+	else if (rc < 0 && c->proc.sync >= 0)
+		rc = last_words(l, rc, e);
 	if (rc >= 0)
 		rc = sync_send(c->proc.sync, SYNC_START, 0, -1, e);
 	if (rc >= 0 && c->one_shot)

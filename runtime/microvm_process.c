@@ -7,14 +7,17 @@
  */
 #include "runtime/microvm_process.h"
 
+#include "common/fd.h"
 #include "common/sync.h"
 #include "microvm/jail.h"
 #include "microvm/monitor.h"
+#include "microvm/proto.h"
 #include "microvm/relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -32,6 +35,7 @@
 
 /* The guest ended without the container having done so. */
 #define STATUS_LOST (255 << 8)
+#define RELEASE_MS 30000
 
 struct process {
 	const char *id;
@@ -240,6 +244,21 @@ static int stream_to_agent(void *arg, struct err *e)
 	return rc < 0 ? rc : fd;
 }
 
+/* What an image's file system has in memory is written to it. An agent that doesn't answer keeps
+ * the container's end waiting for so long, and no longer. */
+static void release(struct vm_monitor *m)
+{
+	static const char request[] = "{\"verb\":\"release\"}";
+	auto_fd fd = -1;
+	struct err ignored;
+
+	if (vm_monitor_connect(m, &fd, &ignored) < 0 ||
+	    vm_frame_send(fd, request, sizeof(request) - 1, &ignored) < 0)
+		return;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	(void)poll(&p, 1, RELEASE_MS);
+}
+
 /* On the monitor's thread for it: once the container is made, its streams and its end. */
 static int work(struct vm_monitor *m, void *arg)
 {
@@ -257,12 +276,17 @@ static int work(struct vm_monitor *m, void *arg)
 			     .stdio = {0, 1, 2},
 			     .terminal = w->p->terminal,
 			     .signals = w->signals};
-	return vm_relay(&r, &status, &e) < 0 ? STATUS_LOST : status;
+	int rc = vm_relay(&r, &status, &e);
+	if (rc >= 0 && w->p->image.fd >= 0)
+		release(m);
+	return rc < 0 ? STATUS_LOST : status;
 }
 
 static int run(struct process *w, int files, int *ret_status, struct err *e)
 {
 	const struct be_vm_parts *p = w->p;
+	const struct vm_blk_how disk = {
+		.fd = p->image.fd, .qcow2 = p->image.qcow2, .read_only = p->image.read_only};
 	struct vm_how how = {.kvm = p->kvm,
 			     .kernel = p->kernel,
 			     .program = p->program,
@@ -278,15 +302,17 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 			     .vcpus = p->shape->vcpus,
 			     .nets = w->cards,
 			     .n_nets = w->n_cards,
+			     .disks = &disk,
+			     .n_disks = p->image.fd >= 0,
 			     .work = work,
 			     .arg = w};
-	int keep[13 + BE_VM_CARDS] = {w->from,  w->to,     p->kvm,      p->kernel, p->program,
-				      p->agent, p->log,    p->terminal, p->sync,   w->signals,
-				      files,    p->initrd, p->modules};
+	int keep[14 + BE_VM_CARDS] = {w->from,  w->to,     p->kvm,      p->kernel,  p->program,
+				      p->agent, p->log,    p->terminal, p->sync,    w->signals,
+				      files,    p->initrd, p->modules,  p->image.fd};
 
 	for (size_t i = 0; i < w->n_cards; i++)
-		keep[13 + i] = w->cards[i].tap;
-	be_vm_close_others(keep, 13 + w->n_cards);
+		keep[14 + i] = w->cards[i].tap;
+	be_vm_close_others(keep, 14 + w->n_cards);
 	if (p->initrd >= 0)
 		how.archives[how.n_archives++] = p->initrd;
 	if (p->modules >= 0)

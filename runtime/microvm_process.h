@@ -16,14 +16,17 @@ struct be_vm_parts {
 	 * struct vm_net_how, then GO with a template (1: to go on from, 0: to write) if any, then
 	 * START; end of file before that ends it. */
 	int sync;
+	struct be_vm_image image;
 	struct be_vm_shares shares;
 	const struct be_vm_shape *shape;
 };
 #define BE_VM_CARDS 4u
-#define BE_VM_PARTS_INIT                                                                   \
-	{                                                                                  \
-		.net = -1, .kvm = -1, .kernel = -1, .program = -1, .agent = -1, .log = -1, \
-		.files = -1, .terminal = -1, .sync = -1, .initrd = -1, .modules = -1       \
+#define BE_VM_PARTS_INIT                                                                         \
+	{                                                                                        \
+		.net = -1, .kvm = -1, .kernel = -1, .program = -1, .agent = -1, .log = -1,       \
+		.files = -1, .terminal = -1, .sync = -1, .initrd = -1, .modules = -1, .image = { \
+			.fd = -1                                                                 \
+		}                                                                                \
 	}
 
 /* In the cloned process: becomes the monitor, and ends as the container's first process ended. */

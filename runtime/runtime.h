@@ -38,6 +38,10 @@ struct rt_env {
  * root.c). malloc'ed. */
 int rt_default_root(char **ret_root, struct err *e);
 
+/* The kernel that a micro-VM starts when its spec names none, or NULL: the environment's, one of
+ * ours, the distribution's. The arena's. */
+const char *rt_vm_kernel(struct arena *a);
+
 enum rt_status { RT_CREATING, RT_CREATED, RT_RUNNING, RT_PAUSED, RT_STOPPED };
 const char *rt_status_word(enum rt_status s);
 

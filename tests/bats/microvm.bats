@@ -183,7 +183,8 @@ vm_up() {
 		.linux.namespaces |= map(if .type == "ipc" then .path = "/proc/1/ns/ipc" else . end)@/linux/namespaces/
 		.linux.namespaces |= map(select(.type != "network"))@/linux/namespaces
 		.linux.netDevices = {lo: {}}@/linux/netDevices
-		.vm = {kernel: {path: "/k"}, image: {path: "/i", format: "raw"}}@/vm/image
+		.vm = {kernel: {path: "/k"}, image: {path: "/i", format: "vdi"}}@/vm/image/format
+		.vm = {kernel: {path: "/k"}, image: {path: "/i", format: "qcow2"}} | .root.readonly = false@/vm/image/format
 		.vm = {hypervisor: {path: "/h"}, kernel: {path: "/k"}}@/vm/hypervisor
 		.vm = {kernel: {path: "/k"}, hwConfig: {memory: 1048576}}@/vm/hwConfig/memory
 	END

@@ -41,6 +41,8 @@ payload() {
 	if [ "${RF_WALL:-}" = microvm ]; then
 		cp "$top/ringfence" "$1/ringfence-vm"
 		cp "$top/build/guest/vmlinux" "$1/vmlinux"
+		# Debian's own, whose modules the VM has.
+		[[ " ${files[*]} " != *" microvm-kernel.bats "* ]] || cp "$("$top/tests/host-vm/build.sh")/vmlinuz" "$1/"
 	else
 		cp "$top/ringfence" "$1/"
 	fi
@@ -56,6 +58,7 @@ export RINGFENCE=/payload/ringfence RF_VIEW=hostvm TERM=dumb
 	# An engine's helper passes no variable of ours on.
 	install -D /payload/vmlinux /usr/local/lib/ringfence/vmlinux
 }
+[ ! -e /payload/vmlinuz ] || export RF_DISTRIBUTION_KERNEL=/payload/vmlinuz
 export RF_CACHE=/tmp/cache RINGFENCE_CACHE=/tmp/cache BATS_TEST_TIMEOUT=120
 mkdir -p /tmp/cache
 cd /payload/tests/bats || exit 9
