@@ -11,7 +11,7 @@ declare -A packages=(
 		libcgroup-dev pkg-config"
 	[run]="busybox-static"
 	[test]="bats libcmocka-dev jq strace socat iproute2 procps util-linux busybox-static podman conmon iptables catatonit
-		netavark aardvark-dns slirp4netns umoci skopeo buildah crun runc uidmap mmdebstrap qemu-system-x86 e2fsprogs
+		netavark aardvark-dns slirp4netns umoci skopeo buildah crun runc uidmap mmdebstrap qemu-system-x86 e2fsprogs acpica-tools
 		docker.io containerd containernetworking-plugins python3-grpcio
 		debhelper dpkg-dev lintian man-db mandoc bash-completion zsh fish"
 	[lint]="clang-format clang-tidy cppcheck shellcheck pmccabe binutils"

@@ -319,6 +319,7 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 		required	{"verb":"update","id":"x"}
 		machine	{"verb":"shutdown"}
 		machine	{"verb":"net","cards":[]}
+		machine	{"verb":"release"}
 		machine	{"verb":"reseed","entropy":"00","time_ns":0}
 		not valid JSON	nonsense
 		not valid JSON	{"verb":"ping"} more

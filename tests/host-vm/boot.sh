@@ -19,7 +19,7 @@ truncate -s 256M "$work/out.img"
 timeout "$limit" qemu-system-x86_64 -M pc -accel tcg,thread=multi -smp 2 -cpu EPYC,+svm,+npt -m 2048 \
 	-nographic -no-reboot -nic none \
 	-kernel "$vm/vmlinuz" -initrd "$vm/initrd.gz" \
-	-append "console=ttyS0 quiet panic=-1 mitigations=off systemd.show_status=0 systemd.unified_cgroup_hierarchy=1 tsc=unstable" \
+	-append "console=ttyS0 quiet panic=-1 mitigations=off systemd.show_status=0 systemd.unified_cgroup_hierarchy=1 tsc=unstable no_timer_check" \
 	-drive "file=$vm/root.ext4,format=raw,if=virtio,snapshot=on,cache=unsafe" \
 	-drive "file=$work/in.tar,format=raw,if=virtio,readonly=on" \
 	-drive "file=$work/out.img,format=raw,if=virtio,cache=unsafe" </dev/null || {
