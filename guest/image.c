@@ -54,12 +54,12 @@ static int check_ext(const struct disk *d, struct err *e)
 	if (size > 6 || blocks > (UINT64_MAX >> 16))
 		return err_set(e, ERR_SYSTEM, EINVAL, "/vm/image",
 			       "the image's ext4 file system is damaged");
-	if (blocks << (10 + size) > d->bytes)
+	uint64_t bytes = blocks << (10 + size);
+	if (bytes > d->bytes)
 		return err_set(e, ERR_SYSTEM, EINVAL, "/vm/image",
 			       "the image is cut off: its file system has %llu bytes, the image "
 			       "%llu",
-			       (unsigned long long)(blocks << (10 + size)),
-			       (unsigned long long)d->bytes);
+			       (unsigned long long)bytes, (unsigned long long)d->bytes);
 	return 0;
 }
 

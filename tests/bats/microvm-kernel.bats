@@ -94,6 +94,16 @@ extra_teardown() {
 	refused "the guest said nothing for 90 seconds"
 }
 
+@test "what a kernel says before its console is there: by the serial port, when asked for" {
+	need_distribution
+	cfg '.vm.kernel.parameters = ["earlycon=uart8250,io,0x3f8", "ignore_loglevel"]'
+	args true
+	rf create --isolation=microvm -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }
+	grep -q "Linux version $(uname -r)" "$T/state/$id/console.log"
+	grep -q "ACPI: DSDT .*RNGFNC MICROVM" "$T/state/$id/console.log"
+	rf delete --force "$id"
+}
+
 # --- initrds
 
 archive() { (cd "$1" && find . -mindepth 1 | busybox cpio -o -H newc 2>/dev/null); }
