@@ -171,7 +171,7 @@ const struct be_ops be_microvm = {
 	.destroy = destroy,
 };
 
-/* A container in a pod's machine: its process on the host stands for it. */
+/* A container in a pod's machine: its process on the host stands for it (microvm_join.c). */
 const struct be_ops be_joined = {
 	.name = "microvm-pod",
 	.probe = probe,
