@@ -2,9 +2,6 @@
 # verbs and flags in the forms that callers of runc and of crun know.
 load helpers
 
-# Also under the name by which every container is a micro-VM.
-ours() { [[ ${RINGFENCE##*/} == ringfence* ]]; }
-
 setup_three() {
 	for i in "$id" "$id-2" "$id-3"; do
 		sh_args "exec sleep 1000"
