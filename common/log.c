@@ -127,8 +127,12 @@ static void to_stderr(const char *text)
 	if (line.failed)
 		return;
 	for (size_t i = 0; i + 1 < line.len; i++) {
-		if ((unsigned char)line.s[i] < 0x20 || line.s[i] == 0x7f)
-			line.s[i] = line.s[i] == '\n' || line.s[i] == '\t' ? ' ' : '?';
+		unsigned char c = (unsigned char)line.s[i], next = (unsigned char)line.s[i + 1];
+		/* U+0080 to U+009F, in UTF-8, steer terminals as the controls of ASCII do. */
+		if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+			line.s[i] = line.s[i + 1] = '?';
+		else if (c < 0x20 || c == 0x7f)
+			line.s[i] = c == '\n' || c == '\t' ? ' ' : '?';
 	}
 	(void)file_write_all(STDERR_FILENO, line.s, line.len);
 }

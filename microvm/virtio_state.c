@@ -104,6 +104,9 @@ static int load_queue(struct vm_queue *q, const struct saved_queue *s)
 	};
 	if (s->ready && vm_queue_start(q) < 0)
 		return -EPROTO;
+	/* A device never has more chains in its hands than the ring has places. */
+	if (s->ready && !s->broken && (uint16_t)(s->next_avail - s->next_used) > s->size)
+		return -EPROTO;
 	q->broken = s->broken;
 	return 0;
 }

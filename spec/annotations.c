@@ -11,6 +11,7 @@
 #include "spec/spec.h"
 
 #include "common/str.h"
+#include "spec/json.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -39,10 +40,11 @@ static const struct {
 
 static int bad(const char *key, const char *what, const char *value, struct err *e)
 {
-	char at[128];
+	char at[128], quoted[160];
 
 	snprintf(at, sizeof(at), "/annotations/%s", key);
-	return err_set(e, ERR_SPEC, EINVAL, at, "%s, not \"%.128s\"", what, value);
+	return err_set(e, ERR_SPEC, EINVAL, at, "%s, not %s", what,
+		       json_quote(value, quoted, sizeof(quoted)));
 }
 
 static int check_word(const char *value)

@@ -399,9 +399,12 @@ static void old_resources(struct lint *l)
 
 static void no_filter(struct lint *l)
 {
-	if (!l->s->linux_.seccomp.set)
+	const struct spec_seccomp *f = &l->s->linux_.seccomp;
+
+	/* A program that the caller compiled (by annotation) has no action to look at. */
+	if (!f->set && !f->bpf_data)
 		say(l, "/linux/seccomp", "no filter: every system call of the kernel is in reach");
-	else if (strcmp(l->s->linux_.seccomp.default_action, "SCMP_ACT_ALLOW") == 0)
+	else if (str_eq(f->default_action, "SCMP_ACT_ALLOW"))
 		say(l, "/linux/seccomp/defaultAction",
 		    "a list of what is forbidden allows whatever the next kernel brings");
 }

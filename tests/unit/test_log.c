@@ -119,9 +119,12 @@ static void stderr_is_one_plain_line(void **state)
 {
 	(void)state;
 	assert_int_equal(log_open(NULL, false, LOG_LV_ERROR, &e), 0);
-	err_set(&e, ERR_SPEC, EINVAL, "/a\nringfence: fake", "tab\tesc\x1b[2Jbell\x07 \xc3\xa4");
+	err_set(&e, ERR_SPEC, EINVAL, "/a\nringfence: fake",
+		"tab\tesc\x1b[2Jbell\x07 \xc3\xa4 \xc2\x9b"
+		"2J");
 	log_err(&e);
-	matches(errors, "^ringfence: /a ringfence: fake: tab esc\\?\\[2Jbell\\? \xc3\xa4\n$");
+	matches(errors,
+		"^ringfence: /a ringfence: fake: tab esc\\?\\[2Jbell\\? \xc3\xa4 \\?\\?2J\n$");
 }
 
 static void levels(void **state)
