@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that a part of the work needs, only what is missing.
 #
-#   scripts/deps.sh PART…      PART: build, run, test, lint, deb, kernel or bench
+#   scripts/deps.sh PART…      PART: build, run, test, lint, fuzz, deb, kernel or bench
 #
 # When nothing is missing it asks dpkg alone: no network, no privilege.
 set -euo pipefail
@@ -15,6 +15,7 @@ declare -A packages=(
 		docker.io containerd containernetworking-plugins python3-grpcio
 		debhelper dpkg-dev lintian man-db mandoc bash-completion zsh fish"
 	[lint]="clang-format clang-tidy cppcheck shellcheck pmccabe binutils"
+	[fuzz]="clang llvm libclang-rt-dev libcmocka-dev jq"
 	[deb]="debhelper dpkg-dev"
 	[kernel]="linux-source-6.1 gcc make libc6-dev libelf-dev flex bison bc cpio kmod python3-minimal xz-utils"
 	[bench]="crun runc jq strace time"

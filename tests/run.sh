@@ -17,7 +17,7 @@ export RINGFENCE=${RINGFENCE:-$PWD/ringfence}
 # No test may take longer; one that hangs fails.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-60}
 
-all="lint unit asan bats-hybrid bats-v1 package differential bats-v2 bats-asan host-vm"
+all="lint unit asan fuzz bats-hybrid bats-v1 package differential bats-v2 bats-asan host-vm"
 # Each brings a daemon and namespaces of its own; in which view it stands makes no difference to it.
 one_view="guest-kernel.bats guest-init.bats docker.bats containerd.bats cri.bats podman.bats podman-checkpoint.bats podman-pods.bats podman-rootless.bats podman-work.bats buildah.bats cri-o.bats"
 microvm_files="microvm.bats microvm-verbs.bats microvm-network.bats microvm-engines.bats microvm-pods.bats microvm-podman-pods.bats microvm-kernel.bats"
@@ -66,6 +66,10 @@ part() {
 		make --no-print-directory asan-build >"$results/asan.build" 2>&1 || build_failed asan
 		# Programs that fork on purpose leave memory to the kernel: leaks are the arena's subject.
 		ASAN_OPTIONS=detect_leaks=0 programs build/asan/unit
+		;;
+	fuzz)
+		make --no-print-directory build/fuzz/replay >"$results/fuzz.build" 2>&1 || build_failed fuzz
+		build/fuzz/replay 2>&1 || [ "$?" = 1 ] || echo "not ok - the replay of inputs came to its end"
 		;;
 	bats-hybrid | bats-v1 | bats-v2)
 		# shellcheck disable=SC2086 # a list of words
