@@ -50,7 +50,7 @@ logged() { pod logs "$name" | grep -q "$1"; }
 	has "33 77"
 	bg $img sleep 1000
 	# podman tells the size once the program runs.
-	run script -qec "stty rows 22 cols 66; $P/in podman exec -it $name sh -c 'tty; until stty size; do sleep 0.1; done; exit 8'" /dev/null </dev/null 3>&-
+	run script -qec "stty rows 22 cols 66; $P/in podman exec -it $name sh -c 'tty; until stty size 2>/dev/null | grep [1-9]; do sleep 0.1; done; exit 8'" /dev/null </dev/null 3>&-
 	exit_is 8
 	has /dev/pts/
 	has "22 66"

@@ -24,6 +24,7 @@ hide_modules='mount -t tmpfs none /lib/modules;'
 
 extra_teardown() {
 	[ ! -e "$T/boot" ] || rm -f "$(cat "$T/boot")"
+	! mountpoint -q /usr/local/lib/ringfence || umount /usr/local/lib/ringfence
 }
 
 # --- kernels
@@ -53,6 +54,8 @@ extra_teardown() {
 	cfg 'del(.vm)'
 	args busybox uname -r
 	unset RINGFENCE_KERNEL
+	# The suite installs ours for engines.
+	[ ! -d /usr/local/lib/ringfence ] || mount -t tmpfs none /usr/local/lib/ringfence
 	"$RINGFENCE" vm check | grep -q '^kernel *none'
 	vm
 	refused "there is no guest kernel"
