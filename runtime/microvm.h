@@ -90,6 +90,9 @@ void be_vm_host_resources(struct spec_resources *r, uint64_t memory);
 /* The spec as the host's control group is to take it: room for the machine around the limits. */
 struct spec *be_vm_host_spec(struct rt_container *c, const struct be_vm_shape *s, struct err *e);
 
+/* A terminal without a size of its own gets the caller's, before the program can ask. */
+void be_vm_sized(struct spec_process *p);
+
 int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err *e);
 /* microvm_launch.c: steps that a joining container takes as well. */
 int be_vm_note(void *arg, const char *record, struct err *e);

@@ -194,6 +194,18 @@ static void edit_rest(const struct spec *s, struct edits *d)
 		edit(d, hosts[i], NULL);
 }
 
+static void edit_size(const struct spec_process *p, struct edits *d)
+{
+	struct spec_process sized = *p;
+
+	be_vm_sized(&sized);
+	if (p->terminal && sized.console_height.set && sized.console_width.set)
+		edit(d, "/process/consoleSize",
+		     arena_printf(d->arena, "{\"height\":%llu,\"width\":%llu}",
+				  (unsigned long long)sized.console_height.v,
+				  (unsigned long long)sized.console_width.v));
+}
+
 int be_vm_config(struct rt_container *c, const struct be_vm_pod *pod, const struct be_vm_shares *s,
 		 struct strbuf *ret_config, struct err *e)
 {
@@ -207,6 +219,7 @@ int be_vm_config(struct rt_container *c, const struct be_vm_pod *pod, const stru
 			    arena_printf(c->arena, "%s/%s", VM_SHARES_DIR, s->items[i].name));
 	if (c->spec->vm.image_path)
 		edit_string(&d, "/root/path", VM_IMAGE_DIR);
+	edit_size(&c->spec->process, &d);
 	edit_namespaces(c->spec, pod, &d);
 	edit_rest(c->spec, &d);
 	if (d.failed)

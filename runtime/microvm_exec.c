@@ -27,9 +27,11 @@ static int ask(struct rt_container *c, const struct rt_exec *how, struct shim *s
 	auto_strbuf request = {0}, process = {0};
 	const struct json *ok;
 	const char *token;
+	struct spec_process sized = *how->process;
 	struct json_out o;
 
-	spec_process_out(how->process, &process);
+	be_vm_sized(&sized);
+	spec_process_out(&sized, &process);
 	be_vm_request(c, "exec", &request, &o);
 	json_put_str(&o, "process", process.s);
 	json_put_bool(&o, "terminal", how->process->terminal);

@@ -109,6 +109,17 @@ _Noreturn void be_vm_end_as(int status)
 	_exit(WEXITSTATUS(status));
 }
 
+void be_vm_sized(struct spec_process *p)
+{
+	struct winsize ws;
+
+	if (!p->terminal || (p->console_height.set && p->console_width.set) ||
+	    ioctl(STDIN_FILENO, TIOCGWINSZ, &ws) < 0 || (!ws.ws_row && !ws.ws_col))
+		return;
+	p->console_height = (struct opt_u64){.set = true, .v = ws.ws_row};
+	p->console_width = (struct opt_u64){.set = true, .v = ws.ws_col};
+}
+
 int be_vm_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *e)
 {
 	auto_fd master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);

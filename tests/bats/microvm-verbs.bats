@@ -151,3 +151,21 @@ limits() { inside memory.max && inside pids.max && inside cpu.max && cg_file mem
 	has 'unable to find user "nobody-here"'
 	down
 }
+
+@test "a terminal has the caller's size before the program can ask, and follows it" {
+	need script
+	cfg '.process.terminal = true'
+	sh_args 'stty size; exit 3'
+	run script -qec "stty rows 33 cols 99; $RINGFENCE --root $T/state run -b $b $id" /dev/null </dev/null
+	exit_is 3
+	has "33 99"
+	cfg '.process.terminal = false'
+	up
+	run script -qec "stty rows 22 cols 66; $RINGFENCE --root $T/state exec -t $id sh -c 'stty size; exit 4'" /dev/null </dev/null
+	exit_is 4
+	has "22 66"
+	run script -qec "stty rows 22 cols 66; (sleep 1; stty rows 11 cols 44 </dev/tty) & $RINGFENCE --root $T/state exec -t $id sh -c 'until stty size | grep 44; do sleep 0.1; done; exit 5'" /dev/null </dev/null
+	exit_is 5
+	has "11 44"
+	down
+}
