@@ -6,7 +6,6 @@
  *  2. After a dump that ended the processes the container is deleted, as with runc: its images
  *     are what is left of it, and `restore` may take its id again.
  */
-#include "common/fd.h"
 #include "common/file.h"
 #include "runtime/container.h"
 #include "runtime/criu.h"
@@ -16,14 +15,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/major.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define SMALL_FILE 65536
 #define FREEZE_TIMEOUT_MS 10000
 
 static bool stays(const struct rt_criu *how)
@@ -31,50 +27,8 @@ static bool stays(const struct rt_criu *how)
 	return how->leave_running || how->pre_dump;
 }
 
-/* The virtual consoles and serial lines, and both ends of pseudo-terminals. */
-static bool is_terminal(unsigned number)
-{
-	return number == TTY_MAJOR || number == TTYAUX_MAJOR ||
-	       (number >= UNIX98_PTY_MASTER_MAJOR &&
-		number < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT);
-}
-
-/* CRIU's name of what a stream is when it comes from outside, by which a restore replaces it: a
- * pipe, a socket, or a file on a mount of the host's (a log, the host's /dev/null) by mount and
- * inode. Empty: it is the container's own. */
-static void stream_key(const struct rt_container *c, int fd, const char *target, struct strbuf *key)
-{
-	auto_str text = NULL;
-	char path[64];
-	struct stat st;
-	struct err ignored;
-	unsigned id;
-
-	if (strstr(target, ":[")) {
-		strbuf_puts(key, target);
-		return;
-	}
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)c->doc.pid, fd);
-	if (stat(path, &st) < 0)
-		return;
-	bool tty = S_ISCHR(st.st_mode) && is_terminal(major(st.st_rdev));
-	if (!tty && !S_ISREG(st.st_mode) && major(st.st_rdev) != MEM_MAJOR)
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)c->doc.pid, fd);
-	if (file_read_at(AT_FDCWD, path, SMALL_FILE, &text, NULL, &ignored) < 0)
-		return;
-	const char *at = strstr(text, "mnt_id:");
-	if (!at || sscanf(at, "mnt_id: %u", &id) != 1 || rt_criu_has_mount(c->doc.pid, id))
-		return;
-	if (tty)
-		strbuf_printf(key, "tty[%llx:%llx]", (unsigned long long)st.st_rdev,
-			      (unsigned long long)st.st_dev);
-	else
-		strbuf_printf(key, "file[%x:%llx]", id, (unsigned long long)st.st_ino);
-}
-
 static int write_list(const struct rt_criu_call *call, const char *name,
-		      const struct strbuf items[3], struct err *e)
+		      const char *const items[3], struct err *e)
 {
 	auto_strbuf b = {0};
 	struct json_out o;
@@ -82,7 +36,7 @@ static int write_list(const struct rt_criu_call *call, const char *name,
 	json_out_init(&o, &b, NULL);
 	json_arr_open(&o, NULL);
 	for (int i = 0; i < 3; i++)
-		json_put_str(&o, NULL, items[i].s ? items[i].s : "");
+		json_put_str(&o, NULL, items[i] ? items[i] : "");
 	json_arr_close(&o);
 	if (b.failed)
 		return err_sys(e, ENOMEM, name, "writing");
@@ -92,27 +46,25 @@ static int write_list(const struct rt_criu_call *call, const char *name,
 /* What the streams were, as runc keeps it, and what a restore has to know of them. */
 static int streams(const struct rt_container *c, struct rt_criu_call *call, struct err *e)
 {
-	struct strbuf targets[3] = {{0}}, keys[3] = {{0}};
-	char path[64], target[PATH_MAX];
+	const char *keys[3], *targets[3];
+	char links[3][PATH_MAX];
 
 	for (int fd = 0; fd < 3; fd++) {
+		keys[fd] = rt_stream_outside(c, fd);
+		targets[fd] = keys[fd];
+		if (keys[fd] && rt_criu_is_external(keys[fd]))
+			rt_wire_str(&call->opts, RT_CO_EXTERNAL, keys[fd]);
+		if (keys[fd] && !rt_criu_is_external(keys[fd]))
+			continue;
+		char path[64];
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)c->doc.pid, fd);
-		ssize_t n = readlink(path, target, sizeof(target) - 1);
+		ssize_t n = readlink(path, links[fd], PATH_MAX - 1);
 		/* It may be closed. */
-		target[n < 0 ? 0 : n] = '\0';
-		strbuf_puts(&targets[fd], target);
-		stream_key(c, fd, target, &keys[fd]);
-		if (keys[fd].s && rt_criu_is_external(keys[fd].s))
-			rt_wire_str(&call->opts, RT_CO_EXTERNAL, keys[fd].s);
+		links[fd][n < 0 ? 0 : n] = '\0';
+		targets[fd] = links[fd];
 	}
 	int rc = write_list(call, RT_CRIU_TARGETS, targets, e);
-	if (rc == 0)
-		rc = write_list(call, RT_CRIU_STREAMS, keys, e);
-	for (int fd = 0; fd < 3; fd++) {
-		strbuf_free(&targets[fd]);
-		strbuf_free(&keys[fd]);
-	}
-	return rc;
+	return rc < 0 ? rc : write_list(call, RT_CRIU_STREAMS, keys, e);
 }
 
 /* A namespace that was joined isn't the container's own: a restore gets it from its spec. */

@@ -68,6 +68,14 @@ void rt_criu_end(struct rt_criu_call *call);
 /* Is RT_CRIU_NOTIFIED among the images? */
 bool rt_criu_notified(const struct rt_criu *how);
 
+/* --- criu_streams.c: standard streams from outside --- */
+
+/* Notes in the document what our own are, which the container gets. */
+void rt_note_streams(struct rt_container *c);
+/* CRIU's key of one of them, as it was when the container was made; NULL: the container's own, or
+ * closed. The spec must be loaded. */
+const char *rt_stream_outside(const struct rt_container *c, int fd);
+
 /* --- criu_mounts.c: mounts whose content comes from the host --- */
 
 /* Names each of them to CRIU: for a dump (of first process `pid`) those that are there, for a

@@ -42,6 +42,9 @@ static const struct {
 	{"backend", offsetof(struct st_doc, backend), false},
 	{"cgroup", offsetof(struct st_doc, cgroup), true},
 	{"unit", offsetof(struct st_doc, unit), true},
+	{"stdin", offsetof(struct st_doc, streams[0]), true},
+	{"stdout", offsetof(struct st_doc, streams[1]), true},
+	{"stderr", offsetof(struct st_doc, streams[2]), true},
 };
 #define N_STRINGS (sizeof(strings) / sizeof(strings[0]))
 

@@ -252,6 +252,7 @@ static int prepare(struct restore *r, const struct rt_create *create, struct err
 	struct rt_container *c = r->c;
 	int rc = be_shared_plan(c, &r->plan, e);
 
+	rt_note_streams(c);
 	if (rc >= 0 && c->group && c->group->unit)
 		return err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, NULL,
 			       "restore into a systemd scope isn't supported yet");

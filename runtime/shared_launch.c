@@ -11,6 +11,7 @@
 #include "common/proc.h"
 #include "common/sync.h"
 #include "net/device.h"
+#include "runtime/criu.h"
 #include "runtime/shared.h"
 
 #include <errno.h>
@@ -328,6 +329,7 @@ int be_shared_create(struct rt_container *c, const struct rt_create *how, struct
 
 	if (rc < 0)
 		return rc;
+	rt_note_streams(c);
 	l.cg = (struct cg_run){.group = c->group, .note = note, .note_arg = c};
 	l.env = (struct plan_env){.room = {[PLAN_CG] = &l.cg, [PLAN_NET] = &l.net},
 				  .journal = note,

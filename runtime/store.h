@@ -28,6 +28,9 @@ struct st_doc {
 	const char *oci_version, *id, *bundle, *rootfs, *created, *backend;
 	const char *cgroup; /* path as the group knows it, NULL: none */
 	const char *unit;   /* struct cg_group's, NULL: none */
+	/* Where the first process's standard streams come from outside, in CRIU's words
+	 * (criu_streams.c); NULL: they don't. */
+	const char *streams[3];
 	uint32_t owner;
 	pid_t pid;
 	uint64_t ticks; /* the process's start time: proc_start_time */

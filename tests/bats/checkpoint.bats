@@ -94,6 +94,21 @@ setup_file() { criu_up; }
 	nothing_left
 }
 
+# A shell keeps it as a higher descriptor then.
+@test "an output that is turned elsewhere for the time of the dump comes back too" {
+	need_criu
+	counter
+	sh_args '{ echo up; while [ ! -e /tmp/go ]; do usleep 20000; done; } >/tmp/n; echo out; exit 7'
+	create && start && until_true grep -q up "$b/rootfs/tmp/n"
+	dump
+	touch "$b/rootfs/tmp/go"
+	rc=0
+	rf restore -b "$b" --image-path "$T/img" --work-path "$T/work" "$id" </dev/null >"$T/later" 2>"$T/err" 3>&- || rc=$?
+	[ "$rc" = 7 ] || { cat "$T/err"; return 1; }
+	grep -qx out "$T/later"
+	nothing_left
+}
+
 @test "hooks: prestart, createRuntime, poststart again; poststop at its end" {
 	need_criu
 	counter

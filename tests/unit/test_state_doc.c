@@ -21,6 +21,7 @@ static struct st_doc sample(void)
 			       .created = "2026-01-02T03:04:05.000000006Z",
 			       .backend = "shared",
 			       .cgroup = "/ringfence/box;memory=/a",
+			       .streams = {"pipe:[7]", NULL, "file[2a:6b]"},
 			       .owner = 4294967294u,
 			       .pid = 12345,
 			       .ticks = 18446744073709551615ull,
@@ -43,6 +44,9 @@ static void there_and_back(void **state)
 	assert_string_equal(out.id, in.id);
 	assert_string_equal(out.bundle, in.bundle);
 	assert_string_equal(out.cgroup, in.cgroup);
+	assert_string_equal(out.streams[0], in.streams[0]);
+	assert_null(out.streams[1]);
+	assert_string_equal(out.streams[2], in.streams[2]);
 	assert_int_equal(out.owner, in.owner);
 	assert_int_equal(out.pid, in.pid);
 	assert_true(out.ticks == in.ticks);
