@@ -1,5 +1,5 @@
-/* runtime/criu_streams.c: the standard streams that a container gets from outside, by the names under
- * which CRIU gives others for them at a restore.
+/* runtime/criu_streams.c: the standard streams that a container gets from outside, by the names
+ * under which CRIU gives others for them at a restore.
  *
  * They are noted when the container is made, as runc does: later the first process may have turned
  * one elsewhere for a moment (a shell's `echo >file` keeps its output as a higher descriptor
@@ -45,9 +45,10 @@ static const char *stream_key(struct arena *a, int fd)
 	if (n < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0)
 		return NULL;
 	if (S_ISCHR(st.stx_mode) && is_terminal(st.stx_rdev_major))
-		return arena_printf(a, "tty[%llx:%llx]",
-				    (unsigned long long)makedev(st.stx_rdev_major, st.stx_rdev_minor),
-				    (unsigned long long)makedev(st.stx_dev_major, st.stx_dev_minor));
+		return arena_printf(
+			a, "tty[%llx:%llx]",
+			(unsigned long long)makedev(st.stx_rdev_major, st.stx_rdev_minor),
+			(unsigned long long)makedev(st.stx_dev_major, st.stx_dev_minor));
 	if (S_ISREG(st.stx_mode) || st.stx_rdev_major == MEM_MAJOR)
 		return arena_printf(a, "file[%llx:%llx]", (unsigned long long)st.stx_mnt_id,
 				    (unsigned long long)st.stx_ino);
