@@ -28,9 +28,9 @@ CFLAGS_ALL := -std=gnu11 -O2 -g -fPIE -fno-common $(WARN) $(HARDEN) $(CFLAGS)
 ENTRY := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),-Wl$(,)-e$(,)cli_entry)
 LDFLAGS_ALL := -static-pie $(ENTRY) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
-SRC := $(sort $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)))
+SRC := $(sort ringfence.c $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)))
 OBJ := $(SRC:%.c=$(O)/%.o)
-LIBOBJ := $(filter-out $(O)/cli/main.o,$(OBJ))
+LIBOBJ := $(filter-out $(O)/ringfence.o,$(OBJ))
 
 .PHONY: all
 all: ringfence

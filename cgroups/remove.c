@@ -127,7 +127,8 @@ static int remove_below(const char *dir)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* Is the group in its parent's listing? Without a parent it isn't, if that is true of the parent. */
+/* Is the group in its parent's listing? Without a parent it isn't, if that is true of the parent.
+ */
 static bool listed(const char *dir)
 {
 	char parent[PATH_MAX];

@@ -4,7 +4,6 @@
 
 #include "common/arena.h"
 #include "common/fd.h"
-#include "guest/guest.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,14 +39,14 @@ static int make_dir(struct arena *a, const char *root, const char *name, const c
 
 int cmd_agent(struct cli *c, struct err *e)
 {
-	struct guest_place place = {.state = c->rt.root};
+	struct cli_agent_dirs dirs = {.state = c->rt.root};
 	auto_arena a = {0};
 	auto_fd fd = -1;
-	int rc = make_dir(&a, c->rt.root, "bundles", &place.bundles, e);
+	int rc = make_dir(&a, c->rt.root, "bundles", &dirs.bundles, e);
 
 	if (rc >= 0)
-		rc = make_dir(&a, c->rt.root, "scratch", &place.scratch, e);
+		rc = make_dir(&a, c->rt.root, "scratch", &dirs.scratch, e);
 	if (rc >= 0)
 		rc = listen_at(c->argv[0], &fd, e);
-	return rc < 0 ? rc : guest_serve(fd, &place, e);
+	return rc < 0 ? rc : c->agent(fd, &dirs, e);
 }

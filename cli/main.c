@@ -4,7 +4,6 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/str.h"
-#include "guest/guest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -181,7 +180,7 @@ static int exit_code(const struct cli *c, const char *verb)
 	return c->understood && str_eq(verb, "exec") ? 255 : 1;
 }
 
-int main(int argc, char **argv)
+int cli_main(int argc, char **argv, cli_agent_fn agent)
 {
 	static struct cli c;
 	struct err e = {0};
@@ -189,8 +188,6 @@ int main(int argc, char **argv)
 	/* The parser moves words about; the guard needs them as they came. */
 	char **words = calloc((size_t)argc + 1, sizeof(*words));
 
-	if (argc > 0)
-		guest_main(argv);
 	/* A run allocates little and lives shortly: get it in one piece from the kernel. */
 	mallopt(M_TOP_PAD, 512 * 1024);
 	fill_stdio();
@@ -200,6 +197,7 @@ int main(int argc, char **argv)
 	name = name ? name + 1 : argv[0];
 	if (str_eq(name, "ringfence-vm"))
 		c.create.isolation = "microvm";
+	c.agent = agent;
 	c.argc = argc - 1;
 	c.argv = words + 1;
 	int rc = dispatch(&c, argv, &e);

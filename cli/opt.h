@@ -16,6 +16,15 @@ struct opt_list {
 	size_t n;
 };
 
+/* The agent that the verb of this name runs: it serves a listening socket (borrowed) until
+ * something of its own fails, a negative errno. Directories absolute. */
+struct cli_agent_dirs {
+	const char *state;   /* state root of its containers */
+	const char *bundles; /* exists */
+	const char *scratch; /* exists; ours alone */
+};
+typedef int (*cli_agent_fn)(int listen, const struct cli_agent_dirs *dirs, struct err *e);
+
 /* Every value that an option can set; a run of the program has one. */
 struct cli {
 	/* global */
@@ -42,6 +51,7 @@ struct cli {
 	char **argv;
 	int argc;
 	struct rt_env rt;
+	cli_agent_fn agent;
 	const char *isolation; /* by the program's name */
 };
 
@@ -68,6 +78,9 @@ struct verb {
 	bool hidden;
 	int (*run)(struct cli *c, struct err *e);
 };
+
+/* main.c: the whole command line; argc and argv as main's. What comes back is the exit code. */
+int cli_main(int argc, char **argv, cli_agent_fn agent);
 
 extern const struct opt opt_globals[];
 extern const struct verb cli_verbs[];

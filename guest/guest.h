@@ -22,7 +22,7 @@ struct guest_place {
  */
 int guest_serve(int listen, const struct guest_place *place, struct err *e);
 
-/* Called first of all by main: when this is the first process of a micro-VM of ours, it never
+/* Called first of all: when this is the first process of a micro-VM of ours, it never
  * returns. Otherwise it does nothing. */
 void guest_main(char **argv);
 

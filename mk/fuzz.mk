@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 # TARGETS="json user": only these.
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 # The command line and the guest's first process are no subject of a target.
-FUZZ_SRC := $(filter-out cli/% guest/%,$(SRC))
+FUZZ_SRC := $(filter-out ringfence.c cli/% guest/%,$(SRC))
 # Warnings are gcc's business.
 FUZZ_CFLAGS = -std=gnu11 -O1 -g -fno-common -Wno-unknown-warning-option $(SAN) -fsanitize=fuzzer-no-link $(CFLAGS)
 COVER_CFLAGS = -std=gnu11 -O0 -g -fno-common -fprofile-instr-generate -fcoverage-mapping $(CFLAGS)

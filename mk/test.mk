@@ -7,7 +7,7 @@ ASAN_CFLAGS = -std=gnu11 -O1 -g -fPIE -fno-common $(WARN) $(SAN) $(CFLAGS)
 
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 ASAN_OBJ := $(SRC:%.c=$(O)/asan/%.o)
-ASAN_LIBOBJ := $(filter-out $(O)/asan/cli/main.o,$(ASAN_OBJ))
+ASAN_LIBOBJ := $(filter-out $(O)/asan/ringfence.o,$(ASAN_OBJ))
 ASAN_UNIT := $(UNIT:$(O)/unit/%=$(O)/asan/unit/%)
 HELPERS := $(patsubst tests/helpers/%.c,$(O)/helpers/%,$(sort $(wildcard tests/helpers/*.c)))
 

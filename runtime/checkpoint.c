@@ -27,8 +27,8 @@ static bool stays(const struct rt_criu *how)
 	return how->leave_running || how->pre_dump;
 }
 
-static int write_list(const struct rt_criu_call *call, const char *name,
-		      const char *const items[3], struct err *e)
+static int write_list(const struct rt_criu_call *call, const char *name, const char *const items[3],
+		      struct err *e)
 {
 	auto_strbuf b = {0};
 	struct json_out o;

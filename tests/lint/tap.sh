@@ -25,7 +25,7 @@ rooms="common spec net cgroups namespaces microvm runtime zones cli guest"
 
 # c_files [EXT…]: the project's own sources, without what is built.
 c_files() {
-	find common spec net cgroups namespaces microvm runtime zones cli guest tests/unit tests/helpers tests/fuzz bench \
+	find ringfence.c common spec net cgroups namespaces microvm runtime zones cli guest tests/unit tests/helpers tests/fuzz bench \
 		-name '*.c' 2>/dev/null | sort
 }
 
