@@ -195,12 +195,8 @@ int rt_checkpoint(const struct rt_env *env, const char *id, const struct rt_criu
 {
 	auto_container c;
 	enum rt_status status;
-	int rc = rt_open(&c, env, id, RT_OPEN_LOCK, e);
+	int rc = rt_open_for(&c, env, id, RT_OPEN_LOCK, RT_EV_CHECKPOINT, &status, e);
 
-	if (rc == 0)
-		rc = rt_status(&c, &status, e);
-	if (rc == 0)
-		rc = rt_allow(id, status, RT_EV_CHECKPOINT, e);
 	if (rc == 0)
 		rc = rt_criu_check_words(how, e);
 	if (rc == 0 && !c.ops->checkpoint)

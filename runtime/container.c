@@ -165,6 +165,16 @@ int rt_plan_prepare(struct rt_container *c, const struct plan *p, struct plan_en
 	return rc;
 }
 
+int rt_accept_groups(struct rt_container *c, struct err *e)
+{
+	int rc = cg_discover(c->arena, &c->layout, e);
+
+	if (rc < 0)
+		return rc;
+	return c->env->no_cgroup ? cg_accept_none(c->layout, c->spec, e)
+				 : cg_accept(c->layout, c->spec, c->rootless, e);
+}
+
 int rt_load_group(struct rt_container *c, struct err *e)
 {
 	int rc = 0;

@@ -82,6 +82,8 @@ int rt_load_spec(struct rt_container *c, struct err *e);
 /* First of all that a create does: the plan's own stage, after which the state names the group. */
 int rt_plan_prepare(struct rt_container *c, const struct plan *p, struct plan_env *env,
 		    struct err *e);
+/* What an accept asks of the host's hierarchies; fills in the layout. */
+int rt_accept_groups(struct rt_container *c, struct err *e);
 /* The control group that state.json names. */
 int rt_load_group(struct rt_container *c, struct err *e);
 int rt_relock(struct rt_container *c, struct err *e);
@@ -121,12 +123,17 @@ enum rt_event {
 int rt_status(struct rt_container *c, enum rt_status *ret_status, struct err *e);
 /* ERR_STATE with the text of the table when the status forbids the event. */
 int rt_allow(const char *id, enum rt_status s, enum rt_event ev, struct err *e);
+/* rt_open, when the status allows the event. */
+int rt_open_for(struct rt_container *c, const struct rt_env *env, const char *id, unsigned flags,
+		enum rt_event ev, enum rt_status *ret_status, struct err *e);
 /* Told to env->warn: capabilities that nobody knows. */
 void rt_warn_caps(const struct rt_container *c, const struct spec_process *p);
 /* The process that state.json names, as a pidfd that is surely it. -ESRCH when it is gone. */
 int rt_pidfd(pid_t pid, uint64_t ticks, int *ret_pidfd, struct err *e);
 /* Kills (when kill) and waits for the end of a process; reaps it when it is our child. */
 int rt_end(int pidfd, bool kill, struct err *e);
+/* Ends the process that we made ourselves, if we did: its record may not have been written. */
+int rt_end_child(struct rt_container *c, struct err *e);
 
 /* hooks.c: `kind` is the property's name; the state document goes to standard input. All of them
  * in order, stops at the first failure: ERR_HOOK. `at` may be NULL. */

@@ -106,12 +106,8 @@ int rt_events(const struct rt_env *env, const char *id, const struct rt_events *
 	auto_fd pidfd = -1;
 	enum rt_status status;
 	struct be_oom oom = BE_OOM_INIT;
-	int rc = rt_open(&c, env, id, 0, e);
+	int rc = rt_open_for(&c, env, id, 0, RT_EV_STATS, &status, e);
 
-	if (rc == 0)
-		rc = rt_status(&c, &status, e);
-	if (rc == 0)
-		rc = rt_allow(id, status, RT_EV_STATS, e);
 	if (rc == 0)
 		rc = rt_pidfd(c.doc.pid, c.doc.ticks, &pidfd, e);
 	if (rc == -ESRCH) /* it ended between two looks */

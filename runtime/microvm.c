@@ -34,12 +34,7 @@ static int accept_spec(struct rt_container *c, struct err *e)
 {
 	int rc = be_vm_accept(c, NULL, e);
 
-	if (rc >= 0)
-		rc = cg_discover(c->arena, &c->layout, e);
-	if (rc < 0)
-		return rc;
-	return c->env->no_cgroup ? cg_accept_none(c->layout, c->spec, e)
-				 : cg_accept(c->layout, c->spec, c->rootless, e);
+	return rc < 0 ? rc : rt_accept_groups(c, e);
 }
 
 static int plan(struct rt_container *c, struct plan *p, struct err *e)
@@ -143,11 +138,8 @@ static int signal_container(struct rt_container *c, int sig, bool all, struct er
 
 static int destroy(struct rt_container *c, struct err *e)
 {
-	int rc = 0;
+	int rc = rt_end_child(c, e);
 
-	fd_cleanup(&c->proc.sync);
-	if (c->proc.child && !c->proc.ended && c->proc.pidfd >= 0)
-		rc = rt_end(c->proc.pidfd, true, e);
 	return rc < 0 ? rc : rt_undo(c, e);
 }
 

@@ -53,12 +53,7 @@ int be_vm_join_accept(struct rt_container *c, struct err *e)
 	if (rc >= 0 && c->spec->vm.set)
 		rc = err_set(e, ERR_UNSUPPORTED, ENOTSUP, "/vm",
 			     "the machine is the pod's, and runs already");
-	if (rc >= 0)
-		rc = cg_discover(c->arena, &c->layout, e);
-	if (rc < 0)
-		return rc;
-	return c->env->no_cgroup ? cg_accept_none(c->layout, c->spec, e)
-				 : cg_accept(c->layout, c->spec, c->rootless, e);
+	return rc < 0 ? rc : rt_accept_groups(c, e);
 }
 
 int be_vm_join_plan(struct rt_container *c, struct plan *p, struct err *e)

@@ -16,12 +16,9 @@ int rt_pause(const struct rt_env *env, const char *id, bool pause, struct err *e
 {
 	auto_container c;
 	enum rt_status status;
-	int rc = rt_open(&c, env, id, RT_OPEN_LOCK, e);
+	int rc = rt_open_for(&c, env, id, RT_OPEN_LOCK, pause ? RT_EV_PAUSE : RT_EV_RESUME, &status,
+			     e);
 
-	if (rc == 0)
-		rc = rt_status(&c, &status, e);
-	if (rc == 0)
-		rc = rt_allow(id, status, pause ? RT_EV_PAUSE : RT_EV_RESUME, e);
 	if (rc == 0 && pause)
 		rc = mark(&c, true, e);
 	if (rc < 0)

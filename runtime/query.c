@@ -118,12 +118,8 @@ int rt_pids(const struct rt_env *env, const char *id, pid_t **ret_pids, size_t *
 {
 	auto_container c;
 	enum rt_status status = RT_STOPPED;
-	int rc = rt_open(&c, env, id, 0, e);
+	int rc = rt_open_for(&c, env, id, 0, RT_EV_PIDS, &status, e);
 
-	if (rc == 0)
-		rc = rt_status(&c, &status, e);
-	if (rc == 0)
-		rc = rt_allow(id, status, RT_EV_PIDS, e);
 	if (rc == 0)
 		rc = c.ops->pids(&c, ret_pids, ret_n, e);
 	if (rc >= 0 && status == RT_STOPPED)
@@ -136,12 +132,8 @@ int rt_processes(const struct rt_env *env, struct arena *a, const char *id,
 {
 	auto_container c;
 	enum rt_status status = RT_STOPPED;
-	int rc = rt_open(&c, env, id, 0, e);
+	int rc = rt_open_for(&c, env, id, 0, RT_EV_PIDS, &status, e);
 
-	if (rc == 0)
-		rc = rt_status(&c, &status, e);
-	if (rc == 0)
-		rc = rt_allow(id, status, RT_EV_PIDS, e);
 	if (rc < 0 || !c.ops->processes)
 		return rc;
 	rc = c.ops->processes(&c, a, ret_items, ret_n, e);

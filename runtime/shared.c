@@ -60,12 +60,7 @@ static int accept_spec(struct rt_container *c, struct err *e)
 
 	if (rc >= 0)
 		rc = accept_resctrl(c, e);
-	if (rc >= 0)
-		rc = cg_discover(c->arena, &c->layout, e);
-	if (rc < 0)
-		return rc;
-	return c->env->no_cgroup ? cg_accept_none(c->layout, c->spec, e)
-				 : cg_accept(c->layout, c->spec, c->rootless, e);
+	return rc < 0 ? rc : rt_accept_groups(c, e);
 }
 
 /* The open pair is used by run; otherwise the socket that create left. */
@@ -355,12 +350,8 @@ static int oom(struct rt_container *c, struct be_oom *ret_oom, struct err *e)
 
 static int destroy(struct rt_container *c, struct err *e)
 {
-	int rc = 0;
+	int rc = rt_end_child(c, e);
 
-	fd_cleanup(&c->proc.sync);
-	/* Our own child is ended by its descriptor: its record may not have been written. */
-	if (c->proc.child && !c->proc.ended && c->proc.pidfd >= 0)
-		rc = rt_end(c->proc.pidfd, true, e);
 	/* A v1 freezer keeps even SIGKILL waiting. */
 	if (rc >= 0 && c->doc.paused)
 		rc = signal_container(c, SIGKILL, false, e);

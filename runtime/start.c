@@ -43,12 +43,8 @@ int rt_start(const struct rt_env *env, const char *id, struct err *e)
 	auto_container c;
 	auto_fd notify = -1;
 	enum rt_status status;
-	int rc = rt_open(&c, env, id, RT_OPEN_LOCK, e);
+	int rc = rt_open_for(&c, env, id, RT_OPEN_LOCK, RT_EV_START, &status, e);
 
-	if (rc == 0)
-		rc = rt_status(&c, &status, e);
-	if (rc == 0)
-		rc = rt_allow(id, status, RT_EV_START, e);
 	if (rc == 0)
 		rc = rt_sdnotify_bind(&c, &notify, e);
 	if (rc == 0)

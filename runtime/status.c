@@ -135,6 +135,16 @@ int rt_status(struct rt_container *c, enum rt_status *ret_status, struct err *e)
 	return alive(c, ret_status, e);
 }
 
+int rt_open_for(struct rt_container *c, const struct rt_env *env, const char *id, unsigned flags,
+		enum rt_event ev, enum rt_status *ret_status, struct err *e)
+{
+	int rc = rt_open(c, env, id, flags, e);
+
+	if (rc == 0)
+		rc = rt_status(c, ret_status, e);
+	return rc < 0 ? rc : rt_allow(id, *ret_status, ev, e);
+}
+
 int rt_pidfd(pid_t pid, uint64_t ticks, int *ret_pidfd, struct err *e)
 {
 	auto_fd fd = pid > 0 ? pidfd_open(pid, 0) : -1;
@@ -172,4 +182,12 @@ int rt_end(int pidfd, bool kill, struct err *e)
 			       END_TIMEOUT_MS / 1000);
 	(void)waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
 	return 0;
+}
+
+int rt_end_child(struct rt_container *c, struct err *e)
+{
+	fd_cleanup(&c->proc.sync);
+	if (!c->proc.child || c->proc.ended || c->proc.pidfd < 0)
+		return 0;
+	return rt_end(c->proc.pidfd, true, e);
 }

@@ -6,12 +6,8 @@ int rt_update(const struct rt_env *env, const char *id, const struct spec_resour
 {
 	auto_container c;
 	enum rt_status status;
-	int rc = rt_open(&c, env, id, RT_OPEN_LOCK, e);
+	int rc = rt_open_for(&c, env, id, RT_OPEN_LOCK, RT_EV_UPDATE, &status, e);
 
-	if (rc == 0)
-		rc = rt_status(&c, &status, e);
-	if (rc == 0)
-		rc = rt_allow(id, status, RT_EV_UPDATE, e);
 	if (rc == 0 && rdt)
 		rc = rt_load_spec(&c, e);
 	return rc < 0 ? rc : c.ops->update(&c, r, rdt, e);
