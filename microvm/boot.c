@@ -8,12 +8,14 @@
 #include "microvm/boot.h"
 
 #include "common/fd.h"
+#include "common/str.h"
 #include "microvm/acpi.h"
 
 #include <asm/bootparam.h>
 #include <elf.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -25,8 +27,11 @@
 #define SEED_BYTES 32u
 #define SETUP_SEED 0x8000ull /* behind the zero page */
 
+#define NOTES_MAX 0x10000u
+
 struct image {
-	uint64_t entry, end; /* first instruction; first byte behind what the kernel needs */
+	struct vm_boot_entry entry;
+	uint64_t end; /* first byte behind what the kernel needs */
 };
 
 static int too_small(const struct vm_memory *m, struct err *e)
@@ -88,6 +93,22 @@ static int load_segment(const struct vm_memory *m, const struct vm_boot *b, cons
 	return p->p_filesz ? read_at(b, to, p->p_filesz, p->p_offset, e) : 0;
 }
 
+/* Whether the file asks for PVH is in its notes. */
+static int read_notes(const struct vm_boot *b, const Elf64_Phdr *p, struct image *im, struct err *e)
+{
+	uint64_t address;
+
+	if (p->p_type != PT_NOTE || p->p_filesz == 0 || p->p_filesz > NOTES_MAX)
+		return 0;
+	auto_str notes = malloc(p->p_filesz);
+	if (!notes)
+		return err_sys(e, ENOMEM, b->name, "reading the kernel");
+	int rc = read_at(b, notes, p->p_filesz, p->p_offset, e);
+	if (rc >= 0 && vm_pvh_entry(notes, p->p_filesz, &address))
+		im->entry = (struct vm_boot_entry){.address = address, .pvh = true};
+	return rc;
+}
+
 static int load_elf(const struct vm_memory *m, const struct vm_boot *b, const Elf64_Ehdr *h,
 		    struct image *im, struct err *e)
 {
@@ -100,12 +121,15 @@ static int load_elf(const struct vm_memory *m, const struct vm_boot *b, const El
 		int rc = read_at(b, &p, sizeof(p), h->e_phoff + i * sizeof(p), e);
 		if (rc >= 0)
 			rc = load_segment(m, b, &p, im, e);
+		if (rc >= 0)
+			rc = read_notes(b, &p, im, e);
 		if (rc < 0)
 			return rc;
 	}
-	if (h->e_entry < LOW_TOP || h->e_entry >= im->end)
+	if (!im->entry.pvh)
+		im->entry.address = h->e_entry;
+	if (im->entry.address < LOW_TOP || im->entry.address >= im->end)
 		return not_a_kernel(b, "its entry lies outside of it", e);
-	im->entry = h->e_entry;
 	return 0;
 }
 
@@ -144,7 +168,7 @@ static int load_bzimage(const struct vm_memory *m, const struct vm_boot *b,
 	void *to = vm_mem(m, hdr->pref_address, room);
 	if (!to)
 		return too_small(m, e);
-	im->entry = hdr->pref_address + 0x200;
+	im->entry.address = hdr->pref_address + 0x200;
 	im->end = hdr->pref_address + room;
 	return read_at(b, to, len, skip, e);
 }
@@ -313,8 +337,8 @@ static int command_line(const struct vm_memory *m, const struct vm_boot *b,
 	return 0;
 }
 
-int vm_boot_load(const struct vm_memory *m, const struct vm_boot *b, uint64_t *ret_entry,
-		 struct err *e)
+int vm_boot_load(const struct vm_memory *m, const struct vm_boot *b,
+		 struct vm_boot_entry *ret_entry, struct err *e)
 {
 	struct image im = {0};
 	struct boot_params *zero = vm_mem(m, VM_BOOT_ZERO_PAGE, sizeof(*zero));
@@ -344,5 +368,5 @@ int vm_boot_load(const struct vm_memory *m, const struct vm_boot *b, uint64_t *r
 	page_tables(m);
 	descriptors(m);
 	*ret_entry = im.entry;
-	return 0;
+	return im.entry.pvh ? vm_pvh_write(m, zero, e) : 0;
 }

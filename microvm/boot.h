@@ -1,5 +1,5 @@
-/* microvm/boot.h: a Linux kernel in guest memory, ready for its 64-bit entry (the kernel's
- * Documentation/arch/x86/boot.rst and zero-page.rst).
+/* microvm/boot.h: a kernel in guest memory: Linux, ready for its 64-bit entry (the kernel's
+ * Documentation/arch/x86/boot.rst and zero-page.rst), or another one with an entry by PVH.
  *
  * What lies where below 1 MiB: */
 #ifndef RF_MICROVM_BOOT_H
@@ -7,9 +7,11 @@
 
 #include "microvm/memory.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define VM_BOOT_GDT 0x500ull        /* segment descriptors */
+#define VM_BOOT_PVH 0x6000ull       /* what a kernel entered by PVH is told */
 #define VM_BOOT_ZERO_PAGE 0x7000ull /* struct boot_params */
 #define VM_BOOT_TABLES 0x9000ull    /* page tables: 6 pages, the low 4 GiB one to one */
 #define VM_BOOT_CMDLINE 0x20000ull  /* at most VM_CMDLINE_MAX bytes */
@@ -37,10 +39,22 @@ struct vm_boot {
  * name of a folder. 1: it is in ret; 0: the file is no bzImage, or bears none. */
 int vm_boot_version(int kernel, char *ret, size_t size);
 
-/* Loads all of it. *ret_entry: where the first processor begins. ERR_UNSUPPORTED: not a kernel that
+/* Where the first processor begins, and how: in 64-bit mode as Linux wants it, or by PVH. */
+struct vm_boot_entry {
+	uint64_t address;
+	bool pvh;
+};
+
+/* Loads all of it. ERR_UNSUPPORTED: not a kernel that
  * this can start; ERR_SPEC: memory too small. */
-int vm_boot_load(const struct vm_memory *m, const struct vm_boot *b, uint64_t *ret_entry,
-		 struct err *e);
+int vm_boot_load(const struct vm_memory *m, const struct vm_boot *b,
+		 struct vm_boot_entry *ret_entry, struct err *e);
+
+/* pvh.c. Do these notes of an ELF file (elf(5)) ask for an entry by PVH, and aren't Linux's? */
+bool vm_pvh_entry(const void *notes, size_t len, uint64_t *ret_entry);
+/* What the zero page says, in PVH's words, at VM_BOOT_PVH. */
+struct boot_params;
+int vm_pvh_write(const struct vm_memory *m, const struct boot_params *zero, struct err *e);
 
 /* mptable.c: the processors and interrupt lines, as the MultiProcessor Specification 1.4 writes
  * them. */

@@ -243,7 +243,7 @@ static void command_line(const struct vm_monitor *m, struct strbuf *out)
 		strbuf_printf(out, " %s", m->how->parameters);
 }
 
-static int load(struct vm_monitor *m, uint64_t *ret_entry, struct err *e)
+static int load(struct vm_monitor *m, struct vm_boot_entry *ret_entry, struct err *e)
 {
 	auto_strbuf line = {0};
 	auto_str initrd = NULL;
@@ -284,7 +284,7 @@ static int make_vcpus(struct vm_monitor *m, struct err *e)
 
 static int boot(struct vm_monitor *m, struct err *e)
 {
-	uint64_t entry = 0;
+	struct vm_boot_entry entry = {0};
 	int rc = vm_memory_make(&m->mem, m->how->memory, e);
 
 	if (rc >= 0)
@@ -295,7 +295,7 @@ static int boot(struct vm_monitor *m, struct err *e)
 		rc = load(m, &entry, e);
 	if (rc >= 0)
 		rc = make_vcpus(m, e);
-	return rc < 0 ? rc : vm_vcpu_boot(&m->vcpus[0], entry, VM_BOOT_ZERO_PAGE, e);
+	return rc < 0 ? rc : vm_vcpu_boot(&m->vcpus[0], &entry, e);
 }
 
 /* --- templates --- */

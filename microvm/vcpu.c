@@ -169,21 +169,39 @@ static struct kvm_segment segment(unsigned selector, unsigned type, bool code)
 				    .g = 1};
 }
 
-int vm_vcpu_boot(struct vm_vcpu *v, uint64_t entry, uint64_t zero_page, struct err *e)
+static void enter_linux(uint64_t address, struct kvm_sregs *s, struct kvm_regs *r)
+{
+	*r = (struct kvm_regs){
+		.rip = address, .rsi = VM_BOOT_ZERO_PAGE, .rsp = VM_BOOT_ZERO_PAGE, .rflags = 2};
+	s->cs = segment(0x10, 11, true);
+	s->cr0 = CR0_PE | CR0_ET | CR0_PG;
+	s->cr3 = VM_BOOT_TABLES;
+	s->cr4 = CR4_PAE;
+	s->efer = EFER_LME | EFER_LMA;
+}
+
+static void enter_pvh(uint64_t address, struct kvm_sregs *s, struct kvm_regs *r)
+{
+	*r = (struct kvm_regs){.rip = address, .rbx = VM_BOOT_PVH, .rflags = 2};
+	s->cs = segment(0x10, 11, false);
+	s->tr.base = 0;
+	s->tr.limit = 0x67;
+	s->cr0 = CR0_PE | CR0_ET;
+	s->cr4 = 0;
+	s->efer = 0;
+}
+
+int vm_vcpu_boot(struct vm_vcpu *v, const struct vm_boot_entry *entry, struct err *e)
 {
 	struct kvm_sregs s;
-	struct kvm_regs r = {.rip = entry, .rsi = zero_page, .rsp = VM_BOOT_ZERO_PAGE, .rflags = 2};
+	struct kvm_regs r;
 
 	if (ioctl(v->fd, KVM_GET_SREGS, &s) < 0)
 		return err_sys(e, errno, NULL, "reading the first processor's registers");
-	s.cs = segment(0x10, 11, true);
 	s.ds = s.es = s.fs = s.gs = s.ss = segment(0x18, 3, false);
 	s.gdt.base = VM_BOOT_GDT;
 	s.gdt.limit = 31;
-	s.cr0 = CR0_PE | CR0_ET | CR0_PG;
-	s.cr3 = VM_BOOT_TABLES;
-	s.cr4 = CR4_PAE;
-	s.efer = EFER_LME | EFER_LMA;
+	(entry->pvh ? enter_pvh : enter_linux)(entry->address, &s, &r);
 	if (ioctl(v->fd, KVM_SET_SREGS, &s) < 0 || ioctl(v->fd, KVM_SET_REGS, &r) < 0)
 		return err_sys(e, errno, NULL, "setting the first processor's registers");
 	return 0;

@@ -47,9 +47,11 @@ struct vm_vcpu {
 int vm_vcpu_make(struct vm_vcpu *v, struct vm_kvm *k, unsigned index, unsigned n,
 		 const struct vm_bus *bus, struct err *e);
 void vm_vcpu_free(struct vm_vcpu *v);
-/* The first processor at a kernel's 64-bit entry (Documentation/arch/x86/boot.rst): paging on, low
- * 4 GiB mapped one to one, rsi = zero_page. The tables are in guest memory already. */
-int vm_vcpu_boot(struct vm_vcpu *v, uint64_t entry, uint64_t zero_page, struct err *e);
+/* The first processor at a kernel's entry; the tables are in guest memory already. Linux's 64-bit
+ * one (Documentation/arch/x86/boot.rst): paging on, low 4 GiB mapped one to one, rsi = the zero
+ * page. PVH: 32-bit protected mode without paging, ebx = what the kernel is told. */
+struct vm_boot_entry;
+int vm_vcpu_boot(struct vm_vcpu *v, const struct vm_boot_entry *entry, struct err *e);
 /* Lets them run, each on a thread of its own. */
 int vm_vcpus_start(struct vm_vcpu *v, unsigned n, struct err *e);
 /* Ends the threads; the state stays in KVM. */

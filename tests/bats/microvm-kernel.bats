@@ -48,6 +48,25 @@ extra_teardown() {
 	done
 }
 
+# Ours has the note of PVH as well; with its own notes under another name it is a kernel that has no other way.
+@test "a kernel that isn't Linux is entered by PVH" {
+	need_vm
+	LC_ALL=C sed 's/\(\x06\x00\x00\x00.\{8\}\)Linux\x00/\1lynux\x00/g' "$RINGFENCE_KERNEL" >"$T/vmlinux"
+	! cmp -s "$RINGFENCE_KERNEL" "$T/vmlinux"
+	cfg --arg k "$T/vmlinux" '.vm.kernel.path = $k | .vm.hwConfig = {vcpus: 2, memory: 134217728}'
+	# Who loaded it, as the kernel was told: 0xb0 is PVH's, 0xff ours (Documentation/arch/x86/boot.rst).
+	sh_args 'cat /proc/sys/kernel/bootloader_type; grep -c ^processor /proc/cpuinfo; exit 5'
+	for _ in boot template; do
+		vm
+		exit_is 5
+		[ "${lines[0]}" = 176 ]
+		[ "${lines[1]}" = 2 ]
+	done
+	cfg --arg k "$RINGFENCE_KERNEL" '.vm.kernel.path = $k'
+	vm
+	[ "${lines[0]}" = 255 ]
+}
+
 @test "without a kernel of ours the host's own is taken, the newest if that one isn't there" {
 	need_distribution
 	[ -z "$(find /boot -name 'vmlinuz-*')" ] || skip "this host has kernels of its own"

@@ -113,7 +113,7 @@ static int load(const struct vm_memory *m, const struct elf *k, struct vm_boot *
 		char rest[1024]; /* the header of the other format would lie there */
 	} file = {.k = *k};
 	auto_fd fd = file_of(&file, sizeof(file));
-	uint64_t entry = 0;
+	struct vm_boot_entry entry = {0};
 
 	b->kernel = fd;
 	b->name = "test";
@@ -121,8 +121,10 @@ static int load(const struct vm_memory *m, const struct elf *k, struct vm_boot *
 	b->vcpus = 1;
 	b->devices = 2;
 	int rc = vm_boot_load(m, b, &entry, e);
-	if (rc >= 0)
-		assert_int_equal(entry, k->h.e_entry);
+	if (rc >= 0) {
+		assert_int_equal(entry.address, k->h.e_entry);
+		assert_false(entry.pvh);
+	}
 	return rc;
 }
 
