@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 struct launch {
-	bool terminal, stdin_open;
+	bool terminal, stdin_open, plain_newlines;
 	uint32_t token;
 	char console[108]; /* path of the socket that the terminal comes by; "": none */
 	char file[108];    /* of this request: process.json, or the pid */
@@ -138,6 +138,8 @@ static int read_launch(const struct guest_job *j, struct launch *l, struct err *
 {
 	*l = (struct launch){.stdin_open = true, .console_fd = -1};
 	int rc = guest_get_bool(j, "terminal", &l->terminal, e);
+	if (rc >= 0)
+		rc = guest_get_bool(j, "plain_newlines", &l->plain_newlines, e);
 	return rc < 0 ? rc : guest_get_bool(j, "stdin", &l->stdin_open, e);
 }
 
@@ -192,7 +194,8 @@ static int make(struct guest_job *j, struct launch *l, const char *config, struc
 	struct rt_create how = {.id = j->id,
 				.bundle = bundle_of(j, dir, sizeof(dir)),
 				.isolation = "shared",
-				.console_socket = l->console[0] ? l->console : NULL};
+				.console_socket = l->console[0] ? l->console : NULL,
+				.plain_newlines = l->plain_newlines};
 	int rc = write_bundle(dir, config, e);
 
 	if (rc >= 0 && j->place->machine && strstr(config, VM_SHARES_DIR))
@@ -327,7 +330,11 @@ int guest_exec(struct guest_job *j, struct err *e)
 	if (rc < 0)
 		return rc;
 	snprintf(l.file, sizeof(l.file), "%s/%d.pid", j->place->scratch, (int)getpid());
-	struct rt_exec x = {.id = j->id, .detach = true, .tty = l.terminal, .pid_file = l.file};
+	struct rt_exec x = {.id = j->id,
+			    .detach = true,
+			    .tty = l.terminal,
+			    .plain_newlines = l.plain_newlines,
+			    .pid_file = l.file};
 	rc = read_exec(j, &l, text, &x, e);
 	if (rc >= 0)
 		rc = prepare(j, &l, false, e);

@@ -88,7 +88,8 @@ static int terminal(struct ns_child_ctx *c, struct ns_process *p, struct err *e)
 	if (rc >= 0)
 		rc = ns_terminal_console(c->root, e);
 	if (rc >= 0)
-		rc = ns_terminal_deliver(master, name, c->launch->console_fd, c->sync, e);
+		rc = ns_terminal_deliver(master, name, c->launch->console_fd,
+					 c->launch->plain_newlines, c->sync, e);
 	fd_close(&master); /* now: a hang-up of its new owner has to be seen */
 	return rc;
 }

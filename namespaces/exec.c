@@ -101,7 +101,8 @@ static int terminal(struct joining *j, struct err *e)
 		return 0;
 	int rc = ns_terminal_open(&j->p, &master, name, sizeof(name), e);
 	if (rc >= 0)
-		rc = ns_terminal_deliver(master, name, j->x->console_fd, j->sync, e);
+		rc = ns_terminal_deliver(master, name, j->x->console_fd, j->x->plain_newlines,
+					 j->sync, e);
 	fd_close(&master);
 	return rc;
 }

@@ -61,6 +61,7 @@ struct ns_launch {
 	void *cgroup_arg;
 	int start_fd;   /* listening SOCK_SEQPACKET socket for `start`, or -1: START on the pair */
 	int console_fd; /* connected console socket, or -1: master goes over the pair */
+	bool plain_newlines; /* the terminal translates none, even if it goes to a socket */
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring;
 	bool rootless; /* the caller is no root of the host: lowering oom_score_adj may fail */
@@ -108,6 +109,7 @@ struct ns_exec {
 	const char *cache_dir;
 	int cgroup_fd; /* v2 directory to be born in, or -1 */
 	int console_fd;
+	bool plain_newlines; /* as in ns_launch */
 	unsigned preserve_fds;
 	bool rootless;
 	/* Called first of all in the new process: it enters its control groups. NULL: it is there.

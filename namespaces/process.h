@@ -108,8 +108,10 @@ int ns_terminal_open(const struct ns_process *p, int *ret_master, char *ret_name
 		     struct err *e);
 /* Puts the slave (descriptor 0) on /dev/console of the container. */
 int ns_terminal_console(int root, struct err *e);
-/* Hands the master to the console socket, or to the runtime over the pair. */
-int ns_terminal_deliver(int master, const char *name, int console_fd, int sync, struct err *e);
+/* Hands the master to the console socket, or to the runtime (console_fd: -1) over the pair. plain:
+ * its newlines are left as they are. */
+int ns_terminal_deliver(int master, const char *name, int console_fd, bool plain, int sync,
+			struct err *e);
 
 /* seccomp.c, seccomp_cache.c */
 /* True when the cache held the program: its code is then in the arena. Any trouble: false. */

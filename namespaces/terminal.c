@@ -108,14 +108,15 @@ static int plain_newlines(int master, struct err *e)
 	return 0;
 }
 
-int ns_terminal_deliver(int master, const char *name, int console_fd, int sync, struct err *e)
+int ns_terminal_deliver(int master, const char *name, int console_fd, bool plain, int sync,
+			struct err *e)
 {
-	int rc;
+	int rc = plain || console_fd < 0 ? plain_newlines(master, e) : 0;
 
-	if (console_fd < 0) {
-		rc = plain_newlines(master, e);
-		return rc < 0 ? rc : sync_send(sync, SYNC_CONSOLE, 0, master, e);
-	}
+	if (rc < 0)
+		return rc;
+	if (console_fd < 0)
+		return sync_send(sync, SYNC_CONSOLE, 0, master, e);
 	rc = fd_send(console_fd, master, name, strlen(name), e);
 	return rc < 0 ? err_wrap(e, rc, "sending the pty to the console socket") : 0;
 }

@@ -35,6 +35,7 @@ static int ask(struct rt_container *c, const struct rt_exec *how, struct shim *s
 	be_vm_request(c, "exec", &request, &o);
 	json_put_str(&o, "process", process.s);
 	json_put_bool(&o, "terminal", how->process->terminal);
+	json_put_bool(&o, "plain_newlines", !how->console_socket);
 	json_put_bool(&o, "ignore_paused", how->ignore_paused);
 	/* Groups below the container's are the guest's. */
 	json_arr_open(&o, "cgroups");

@@ -431,6 +431,8 @@ int be_vm_create_inside(struct rt_container *c, const char *config, struct err *
 	be_vm_request(c, "create", &request, &o);
 	json_put_str(&o, "config", config);
 	json_put_bool(&o, "terminal", c->spec->process.terminal);
+	/* Ours goes to a terminal of the caller's, or to a file. */
+	json_put_bool(&o, "plain_newlines", c->proc.master >= 0);
 	json_obj_close(&o);
 	return be_vm_call(c, &request, ANSWER_SECONDS, NULL, e);
 }

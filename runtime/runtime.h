@@ -52,6 +52,7 @@ struct rt_create {
 	const char *console_socket, *pidfd_socket, *pid_file;
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring, no_subreaper;
+	bool plain_newlines; /* console_socket's end has a terminal that translates them itself */
 	/* run only */
 	bool detach, keep;
 };
@@ -75,6 +76,7 @@ struct rt_exec {
 	size_t argc;
 	const char *cwd, *user, *console_socket, *pidfd_socket, *pid_file, *process_label,
 		*apparmor;
+	bool plain_newlines; /* as in rt_create */
 	const char *const *env;
 	size_t n_env;
 	const char *const *caps;

@@ -122,6 +122,7 @@ int be_shared_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret
 		.cache_dir = be_shared_cache(c),
 		.cgroup_fd = -1,
 		.console_fd = console,
+		.plain_newlines = how->plain_newlines,
 		.preserve_fds = c->preserve_fds,
 		.rootless = rt_is_rootless(c->env),
 	};

@@ -348,6 +348,7 @@ int be_shared_create(struct rt_container *c, const struct rt_create *how, struct
 		.start_fd = -1,
 		.console_fd = -1,
 		.preserve_fds = c->preserve_fds,
+		.plain_newlines = how->plain_newlines,
 		.no_pivot = how->no_pivot,
 		.no_new_keyring = how->no_new_keyring,
 		.rootless = c->rootless,

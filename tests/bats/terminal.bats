@@ -138,3 +138,16 @@ extra_teardown() { exec 9>&- || true; }
 	run script -qec "$RINGFENCE --root $T/state run -b $b $id" /dev/null </dev/null
 	exit_is 12
 }
+
+# It would be translated twice where that is a terminal again.
+@test "what comes out of a terminal in the foreground has its newlines as they were written" {
+	cfg '.process.terminal = true'
+	sh_args 'printf "one\ntwo\n"'
+	rf run -b "$b" "$id" </dev/null >"$T/out" 3>&-
+	printf 'one\ntwo\n' | cmp - "$T/out"
+	cfg '.process.terminal = false'
+	up
+	rf exec -t "$id" printf 'one\ntwo\n' </dev/null >"$T/out" 3>&-
+	printf 'one\ntwo\n' | cmp - "$T/out"
+	down
+}
