@@ -172,11 +172,20 @@ static void edit_namespaces(const struct spec *s, const struct be_vm_pod *pod, s
 static void edit_rest(const struct spec *s, struct edits *d)
 {
 	static const char *const gone[] = {
-		"/hooks/prestart",        "/hooks/createRuntime",
-		"/hooks/createContainer", "/hooks/poststart",
-		"/hooks/poststop",        "/linux/cgroupsPath",
-		"/linux/mountLabel",      "/process/apparmorProfile",
-		"/process/selinuxLabel",  "/vm",
+		"/hooks/prestart",
+		"/hooks/createRuntime",
+		"/hooks/createContainer",
+		"/hooks/poststart",
+		"/hooks/poststop",
+		"/linux/cgroupsPath",
+		"/linux/mountLabel",
+		"/process/apparmorProfile",
+		"/process/selinuxLabel",
+		"/vm",
+		/* Sockets and files of the host. */
+		"/annotations/run.oci.pidfd_receiver",
+		"/annotations/run.oci.hooks.stdout",
+		"/annotations/run.oci.hooks.stderr",
 	};
 	static const char *const hosts[] = {
 		"/linux/resources/blockIO",

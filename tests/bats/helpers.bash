@@ -181,7 +181,8 @@ nothing_left() {
 	[ ! -e "$T/state/$id" ] || { echo "state of a refused container is left"; return 1; }
 }
 
-ours() { [[ ${RINGFENCE##*/} == ringfence ]]; }
+# By either of its names.
+ours() { [[ ${RINGFENCE##*/} == ringfence || ${RINGFENCE##*/} == ringfence-vm ]]; }
 only_ours() { ours || skip "a subject of ringfence alone"; }
 
 # v2 is a plain v2 machine: unified at /sys/fs/cgroup.
