@@ -30,15 +30,27 @@ static int host_proc(struct err *e)
 	return take_fd(&fd);
 }
 
-int proc_open(struct err *e)
+static int own_proc(bool bare, struct err *e)
 {
 	auto_fd fs = fsopen("proc", FSOPEN_CLOEXEC);
 
-	if (fs < 0 || fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+	if (fs < 0 || (bare && fsconfig(fs, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0) ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return host_proc(e);
 	int mnt = fsmount(fs, FSMOUNT_CLOEXEC,
-			  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+			  MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+				  (bare ? MOUNT_ATTR_RDONLY : 0));
 	return mnt >= 0 ? mnt : host_proc(e);
+}
+
+int proc_open(struct err *e)
+{
+	return own_proc(false, e);
+}
+
+int proc_open_bare(struct err *e)
+{
+	return own_proc(true, e);
 }
 
 static int open_in_proc(int procfd, const char *path, int flags)

@@ -15,6 +15,9 @@
 /* A detached procfs mount of the caller's pid namespace (fsopen(2)); falls back to a checked
  * /proc where the caller may not mount. Returns the descriptor. */
 int proc_open(struct err *e);
+/* The same with processes alone in it (proc(5), subset=pid) and read-only: for somebody who needs
+ * his own descriptors and may be taken over. */
+int proc_open_bare(struct err *e);
 /* One write to `path` beneath the procfs descriptor, without crossing mounts or magic links. */
 int proc_write(int procfd, const char *path, const char *data, struct err *e);
 /* Start time of a process in clock ticks since boot (proc_pid_stat(5) field 22): with the pid it

@@ -7,6 +7,8 @@
  *  2. What doesn't fit is lost by whole lines, and a line says so where they were.
  *  3. The output may be a pipe, socket, terminal or file; it is written without waiting. A file
  *     can't be polled and is written at once.
+ *  4. A file never holds more than VM_CONSOLE_FILE_MAX: before it would, it begins anew, with a
+ * line that says what went. What a guest said last is there, whatever it said before.
  */
 #include "microvm/devices.h"
 
@@ -15,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_ids.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,16 +32,21 @@ enum { RECEIVE, TRANSMIT };
 struct console {
 	struct vm_device d;
 	int out;                 /* -1: the reader went away */
-	struct vm_source source; /* fd -1: out is a file */
+	struct vm_source source; /* fd -1: out can't be polled */
+	bool file;
 	bool losing;
 	size_t start, len;
+	uint64_t size, gone; /* of a file: what it holds, what it held once */
 	char ring[KEEP];
 };
 
 static void keep(struct console *c, const char *bytes, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		c->ring[(c->start + c->len++) % KEEP] = bytes[i];
+	size_t at = (c->start + c->len) % KEEP, first = len < KEEP - at ? len : KEEP - at;
+
+	memcpy(c->ring + at, bytes, first);
+	memcpy(c->ring, bytes + first, len - first);
+	c->len += len;
 }
 
 /* While losing, a line is skipped; the next one is kept when half of the ring is free again.
@@ -97,12 +105,32 @@ static void reader_gone(struct console *c)
 	c->len = 0;
 }
 
+/* (4) */
+static int cut(struct console *c)
+{
+	char line[96];
+
+	if (!c->file || c->size + c->len <= VM_CONSOLE_FILE_MAX - sizeof(line))
+		return 0;
+	if (ftruncate(c->out, 0) < 0)
+		return -errno;
+	c->gone += c->size;
+	int n = snprintf(line, sizeof(line), "[%llu bytes before this are gone]\n",
+			 (unsigned long long)c->gone);
+	if (write(c->out, line, (size_t)n) != n)
+		return -EIO;
+	c->size = (uint64_t)n;
+	return 0;
+}
+
 /* Writes what can be written; the loop calls again while something is left. */
 static void flush(struct console *c)
 {
 	struct err e;
 	ssize_t n = 0;
 
+	if (c->out >= 0 && cut(c) < 0)
+		reader_gone(c);
 	while (c->out >= 0 && c->len) {
 		n = write_some(c);
 		if (n < 0 && errno == EINTR)
@@ -111,6 +139,7 @@ static void flush(struct console *c)
 			break;
 		c->start = (c->start + (size_t)n) % KEEP;
 		c->len -= (size_t)n;
+		c->size += (size_t)n;
 	}
 	if (c->out < 0)
 		return;
@@ -186,6 +215,18 @@ static const struct vm_device_ops ops = {
 	.free = console_free,
 };
 
+/* What is cut off leaves no hole behind. */
+static int watch_file(struct console *c, int flags, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(c->out, &st) < 0 || fcntl(c->out, F_SETFL, flags | O_APPEND) < 0)
+		return err_sys(e, errno, "console", "preparing the file");
+	c->file = S_ISREG(st.st_mode);
+	c->size = (uint64_t)st.st_size;
+	return 0;
+}
+
 static int watch(struct console *c, struct err *e)
 {
 	int flags, rc;
@@ -200,7 +241,7 @@ static int watch(struct console *c, struct err *e)
 	rc = vm_loop_add(c->d.loop, &c->source, 0, e);
 	if (rc < 0)
 		c->source.fd = -1;
-	return rc == -EPERM ? 0 : rc;
+	return rc == -EPERM ? watch_file(c, flags, e) : rc;
 }
 
 int vm_console_make(const struct vm_wires *w, int out, struct vm_device **ret_device, struct err *e)

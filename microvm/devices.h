@@ -15,7 +15,9 @@ struct vm_wires { /* what every device needs */
 
 /* dev_console.c: the kernel's log and early words of the agent (virtio 1.2, 5.3; one port).
  * out: where its output goes, -1: nowhere; O_NONBLOCK from then on unless it is a file; a slow
- * reader loses lines, memory stays bounded. */
+ * reader loses lines, memory stays bounded. A file is appended to, and begins anew at
+ * VM_CONSOLE_FILE_MAX bytes. */
+#define VM_CONSOLE_FILE_MAX (1u << 20)
 int vm_console_make(const struct vm_wires *w, int out, struct vm_device **ret_device,
 		    struct err *e);
 

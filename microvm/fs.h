@@ -27,12 +27,8 @@
  *    again by name when they are asked for, 2 million of them at most.
  *
  * For a jail: after vm_fs_prepare() the process needs no path. Each worker unshares its current
- * directory (CLONE_FS) and stands in /proc/self/fd of the server's own procfs. System calls:
- * openat, openat2, statx, fstat, newfstatat, fstatfs, getdents64, lseek, pread64, pwritev2,
- * recvfrom, sendto, poll, ftruncate, fallocate, fsync, fdatasync, syncfs, copy_file_range,
- * fchmodat, fchownat, utimensat, mkdirat, mknodat, symlinkat, linkat, unlinkat, renameat2,
- * readlinkat, getxattr, setxattr, listxattr, removexattr, setfsuid, setfsgid, capget, capset,
- * umask, unshare, fchdir, fcntl, close, clock_gettime, futex, and what threads and memory take.
+ * directory (CLONE_FS) and stands in /proc/self/fd of the server's own procfs, which shows
+ * processes and nothing else. Its system calls are listed in seccomp.c.
  */
 #ifndef RF_MICROVM_FS_H
 #define RF_MICROVM_FS_H
@@ -58,11 +54,15 @@ struct vm_share {
  * fork doesn't inherit it. */
 int vm_fs_prepare(struct err *e);
 
-/* Answers requests until the other end closes: 0. `threads` workers (1 to 8). Single-threaded
- * caller. control: a listening SOCK_SEQPACKET socket by which shares come and go meanwhile, or -1;
- * who reaches it is trusted, the guest mustn't. */
+/* Gives up what its thread doesn't need from then on: a worker's before its first request, else the
+ * first thread's before it waits at `control`. */
+typedef int (*vm_fs_limit)(bool worker, struct err *e);
+
+/* Answers requests until the other end closes: 0. `threads` workers (1 to 8), each limited by
+ * `limit` unless NULL. Single-threaded caller. control: a listening SOCK_SEQPACKET socket by which
+ * shares come and go meanwhile, or -1; who reaches it is trusted, the guest mustn't. */
 int vm_fs_serve(int sock, int control, const struct vm_share *shares, size_t n, unsigned threads,
-		struct err *e);
+		vm_fs_limit limit, struct err *e);
 
 /* From another process, on a connection to the control socket. `owner` is a name of the caller's
  * choice: what was added under it goes with it. The descriptor stays the caller's; s->name is what

@@ -17,25 +17,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int get_caps(struct __user_cap_data_struct data[2])
-{
-	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
-
-	return syscall(SYS_capget, &h, data) < 0 ? -errno : 0;
-}
-
 /* Leaving uid 0 takes the capabilities of files out of the effective set, coming back puts them
  * in (capabilities(7)): after either the set is what we say. */
 static int apply_caps(struct vm_fs_creds *c)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	int rc = get_caps(data);
 
-	if (rc < 0)
-		return rc;
 	for (unsigned i = 0; i < 2; i++)
-		data[i].effective = c->effective[i];
+		data[i] = (struct __user_cap_data_struct){c->effective[i], c->permitted[i],
+							  c->inheritable[i]};
 	if (!c->fsetid)
 		data[0].effective &= ~(1u << CAP_FSETID);
 	return syscall(SYS_capset, &h, data) < 0 ? -errno : 0;
@@ -43,14 +34,18 @@ static int apply_caps(struct vm_fs_creds *c)
 
 int vm_fs_creds_init(struct vm_fs_creds *c)
 {
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	int rc = get_caps(data);
 
-	if (rc < 0)
-		return rc;
+	if (syscall(SYS_capget, &h, data) < 0)
+		return -errno;
 	*c = (struct vm_fs_creds){.uid = (uid_t)setfsuid((uid_t)-1),
-				  .gid = (gid_t)setfsgid((gid_t)-1),
-				  .effective = {data[0].effective, data[1].effective}};
+				  .gid = (gid_t)setfsgid((gid_t)-1)};
+	for (unsigned i = 0; i < 2; i++) {
+		c->effective[i] = data[i].effective;
+		c->permitted[i] = data[i].permitted;
+		c->inheritable[i] = data[i].inheritable;
+	}
 	c->fsetid = data[0].effective & 1u << CAP_FSETID;
 	return 0;
 }

@@ -90,6 +90,7 @@ struct vm_fs {
 	bool as_caller;                       /* setfsuid(2) works */
 	bool ready;                           /* INIT was answered */
 	bool setxattr_ext;
+	vm_fs_limit limit;      /* or NULL */
 	pthread_rwlock_t alone; /* INIT and DESTROY run alone */
 	struct vm_fs_nodes nodes;
 	struct vm_fs_handles handles;
@@ -108,7 +109,8 @@ struct vm_fs_creds {
 	uid_t uid;
 	gid_t gid;
 	bool fsetid;
-	uint32_t effective[2]; /* capabilities that the thread started with */
+	/* Capabilities that the thread started with. */
+	uint32_t effective[2], permitted[2], inheritable[2];
 };
 
 struct vm_fs_worker {

@@ -210,11 +210,11 @@ static void make_room(struct vm_fs_nodes *t)
 
 	for (; t->awake >= t->awake_max && steps; steps--) {
 		struct vm_fs_node *n = t->slots[t->hand++ % t->n_slots];
-		struct stat st;
+		struct statx stx;
 
 		if (!n || n->fd < 0 || n->pins || !n->parent)
 			continue;
-		if (n->used || fstat(n->fd, &st) < 0 || st.st_nlink == 0) {
+		if (n->used || vm_fs_stat(n->fd, &stx) < 0 || stx.stx_nlink == 0) {
 			n->used = false;
 			continue;
 		}

@@ -30,7 +30,7 @@ static int prepared = -1;
 
 int vm_fs_prepare(struct err *e)
 {
-	auto_fd procfs = proc_open(e);
+	auto_fd procfs = proc_open_bare(e);
 
 	if (procfs < 0)
 		return procfs;
@@ -99,13 +99,15 @@ static void work(struct vm_fs_worker *w)
 	}
 }
 
-/* The worker's own: current directory, umask, ids. */
+/* The worker's own: current directory, umask, ids, and what it may do. */
 static int begin(struct vm_fs_worker *w, struct err *e)
 {
 	if (unshare(CLONE_FS) < 0 || fchdir(w->fs->proc) < 0)
 		return err_sys(e, errno, "", "file server: a worker's current directory");
 	int rc = vm_fs_creds_init(&w->creds);
-	return rc < 0 ? err_sys(e, -rc, "", "file server: reading capabilities") : 0;
+	if (rc < 0)
+		return err_sys(e, -rc, "", "file server: reading capabilities");
+	return w->fs->limit ? w->fs->limit(true, e) : 0;
 }
 
 static void *worker(void *arg)
@@ -191,7 +193,10 @@ static void work_together(struct vm_fs *fs, int control, unsigned threads, struc
 	struct vm_fs_worker w[THREADS_MAX] = {{0}};
 	int n = start_workers(fs, w, threads, e);
 
-	vm_fs_control(fs, control);
+	if (fs->limit && fs->limit(false, e) < 0)
+		fail(fs, e);
+	else
+		vm_fs_control(fs, control);
 	for (int i = 0; i < n; i++)
 		pthread_join(w[i].thread, NULL);
 	for (unsigned i = 0; i < threads; i++) {
@@ -224,9 +229,9 @@ static void init_alone(struct vm_fs *fs)
 }
 
 int vm_fs_serve(int sock, int control, const struct vm_share *shares, size_t n, unsigned threads,
-		struct err *e)
+		vm_fs_limit limit, struct err *e)
 {
-	struct vm_fs fs = {.sock = sock, .proc = -1};
+	struct vm_fs fs = {.sock = sock, .proc = -1, .limit = limit};
 
 	init_alone(&fs);
 	pthread_mutex_init(&fs.err_lock, NULL);

@@ -20,11 +20,13 @@
 
 /* Where a plain user may not make a mount namespace, a user namespace of his own lets him; root
  * needs none for that, and gets one as well: a capability that came back would be worth nothing. */
-static int spaces(struct err *e)
+static int spaces(bool new_net, struct err *e)
 {
-	if (unshare(CLONE_NEWUSER | NEW_SPACES) == 0)
+	int wanted = NEW_SPACES | (new_net ? CLONE_NEWNET : 0);
+
+	if (unshare(CLONE_NEWUSER | wanted) == 0)
 		return 0;
-	if (unshare(NEW_SPACES) == 0)
+	if (unshare(wanted) == 0)
 		return 0;
 	return err_sys(e, errno, NULL, "making the monitor's namespaces");
 }
@@ -112,25 +114,25 @@ int vm_jail_files(struct err *e)
 	return rc;
 }
 
-int vm_jail(struct err *e)
+int vm_jail(bool new_net, struct err *e)
 {
-	int rc = spaces(e);
+	int rc = spaces(new_net, e);
 
 	if (rc >= 0)
 		rc = empty_root(e);
 	return rc < 0 ? rc : drop(e);
 }
 
-int vm_jail_stand(struct err *e)
+int vm_jail_stand(bool new_net, struct err *e)
 {
-	auto_fd procfs = proc_open(e), own = -1;
+	auto_fd procfs = proc_open_bare(e), own = -1;
 
 	if (procfs < 0)
 		return procfs;
 	own = openat(procfs, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (own < 0)
 		return err_sys(e, errno, "/proc/self/fd", "can't be opened");
-	int rc = vm_jail(e);
+	int rc = vm_jail(new_net, e);
 	if (rc >= 0 && fchdir(own) < 0)
 		rc = err_sys(e, errno, "/proc/self/fd", "can't be entered");
 	return rc < 0 ? rc : vm_jail_calls(VM_THREAD_STAND, e);

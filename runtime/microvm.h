@@ -97,6 +97,8 @@ int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err
 /* microvm_launch.c: steps that a joining container takes as well. */
 int be_vm_note(void *arg, const char *record, struct err *e);
 int be_vm_groups(struct rt_container *c, const struct spec *host, struct plan *p, struct err *e);
+/* The guest's console in a container's own directory; -EEXIST: somebody planted the name. */
+int be_vm_log_make(int dir, int *ret_fd, struct err *e);
 int be_vm_console(struct rt_container *c, const char *socket, int *ret_terminal, struct err *e);
 int be_vm_hooks(struct rt_container *c, struct err *e);
 int be_vm_create_inside(struct rt_container *c, const char *config, struct err *e);

@@ -64,6 +64,17 @@ static int open_file(const char *path, const char *pointer, const char *what, in
 	return 0;
 }
 
+int be_vm_log_make(int dir, int *ret_fd, struct err *e)
+{
+	int fd = openat(dir, "console.log",
+			O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(e, errno, "console.log", "making the guest's log");
+	*ret_fd = fd;
+	return 0;
+}
+
 int be_vm_console(struct rt_container *c, const char *socket, int *ret_terminal, struct err *e)
 {
 	const struct spec_process *p = &c->spec->process;
@@ -132,11 +143,8 @@ static int open_parts(struct launch *l, const struct rt_create *how, struct err 
 		rc = rt_socket_listen(c->dir, "files.sock", SOCK_SEQPACKET, &l->parts.files, e);
 	if (rc < 0)
 		return rc;
-	l->parts.log = openat(c->dir, "console.log",
-			      O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (l->parts.log < 0)
-		return err_sys(e, errno, "console.log", "making the guest's log");
-	return be_vm_console(c, how->console_socket, &l->parts.terminal, e);
+	rc = be_vm_log_make(c->dir, &l->parts.log, e);
+	return rc < 0 ? rc : be_vm_console(c, how->console_socket, &l->parts.terminal, e);
 }
 
 static void close_parts(struct launch *l)
@@ -178,6 +186,18 @@ static int plan_groups(struct launch *l, struct err *e)
 	return host ? be_vm_groups(l->c, host, &l->plan, e) : -ENOMEM;
 }
 
+/* A plain user may not make a pid namespace: his machine has his pids around it, and what it may
+ * signal is itself (microvm/seccomp.c). */
+static pid_t clone_process(struct clone_args *args)
+{
+	pid_t pid = sys_clone3(args);
+
+	if (pid >= 0 || errno != EPERM || !(args->flags & CLONE_NEWPID))
+		return pid;
+	args->flags &= ~(uint64_t)CLONE_NEWPID;
+	return sys_clone3(args);
+}
+
 int be_vm_spawn(struct rt_container *c, uint64_t flags, void (*run)(void *arg, int sync), void *arg,
 		struct err *e)
 {
@@ -189,7 +209,7 @@ int be_vm_spawn(struct rt_container *c, uint64_t flags, void (*run)(void *arg, i
 
 	if (rc < 0)
 		return rc;
-	pid_t pid = sys_clone3(&args);
+	pid_t pid = clone_process(&args);
 	if (pid == 0) {
 		close(sync[0]);
 		run(arg, sync[1]);
@@ -220,7 +240,8 @@ static void be_machine(void *arg, int sync)
 
 static int spawn(struct launch *l, struct err *e)
 {
-	int rc = be_vm_spawn(l->c, l->parts.net < 0 ? CLONE_NEWNET : 0, be_machine, l, e);
+	uint64_t flags = CLONE_NEWPID | (l->parts.net < 0 ? CLONE_NEWNET : 0);
+	int rc = be_vm_spawn(l->c, flags, be_machine, l, e);
 
 	/* With our copies of them open a machine that ended would be waited for. */
 	fd_close(&l->parts.agent);

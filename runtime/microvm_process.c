@@ -3,7 +3,9 @@
  * Invariants
  *  1. It has one thread until vm_monitor_run(), and the file server is forked before.
  *  2. Nothing of the runtime's stays open: no lock, no journal, no directory.
- *  3. It ends as the container's first process did: engines read its wait status.
+ *  3. It ends as the container's first process did: engines read its wait status. As the first
+ *     process of its pid namespace it can't die by a signal of its own: 128 and the signal then,
+ *     which is what engines make of such a status.
  */
 #include "runtime/microvm_process.h"
 
@@ -44,6 +46,7 @@ struct process {
 	struct vm_net_how cards[BE_VM_CARDS];
 	size_t n_cards;
 	int from, to; /* struct vm_how */
+	bool outside; /* in the network namespace of whoever made it */
 };
 
 /* --- descriptors, signals, terminal --- */
@@ -159,11 +162,14 @@ static int streams(const struct be_vm_parts *p, struct err *e)
 }
 
 /* A plain user's machine stays where it is: it has only what he has. */
-static int join_network(const struct be_vm_parts *p, struct err *e)
+static int join_network(struct process *w, struct err *e)
 {
-	if (p->net >= 0 && setns(p->net, CLONE_NEWNET) < 0 && errno != EPERM)
-		return err_sys(e, errno, "/linux/namespaces", "joining the network namespace");
-	return 0;
+	if (w->p->net < 0 || setns(w->p->net, CLONE_NEWNET) == 0)
+		return 0;
+	w->outside = true;
+	return errno == EPERM
+		       ? 0
+		       : err_sys(e, errno, "/linux/namespaces", "joining the network namespace");
 }
 
 /* What comes after GO. */
@@ -223,7 +229,8 @@ static _Noreturn void serve_files(const struct be_vm_parts *p, int sock)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (vm_fs_prepare(&e) < 0 || vm_jail_files(&e) < 0)
 		_exit(1);
-	_exit(vm_fs_serve(sock, p->files, p->shares.items, p->shares.n, FILE_THREADS, &e) < 0);
+	_exit(vm_fs_serve(sock, p->files, p->shares.items, p->shares.n, FILE_THREADS, vm_jail_fs,
+			  &e) < 0);
 }
 
 static int start_files(const struct be_vm_parts *p, int *ret_sock, struct err *e)
@@ -328,7 +335,7 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 		how.archives[how.n_archives++] = p->initrd;
 	if (p->modules >= 0)
 		how.archives[how.n_archives++] = p->modules;
-	int rc = vm_jail(e);
+	int rc = vm_jail(w->outside, e);
 	return rc < 0 ? rc : vm_monitor_run(&how, ret_status, e);
 }
 
@@ -339,7 +346,7 @@ _Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p
 	struct err e;
 	int files = -1, status = STATUS_LOST;
 	int64_t cards = 0;
-	int rc = join_network(p, &e);
+	int rc = join_network(&w, &e);
 
 	if (rc >= 0 && sync_expect(p->sync, SYNC_GO, &cards, NULL, &e) < 0)
 		_exit(1);

@@ -40,7 +40,9 @@ struct be_vm_stand {
 	const char *id, *process;
 	int terminal; /* or -1 */
 	int sync;     /* begins when START comes there, ends at its end; -1: at once */
-	bool holds;   /* the process in the guest ends with it, and it with the machine */
+	/* The process in the guest ends with it, and it with the machine; its network namespace is
+	 * the pod's, for those who look. Else it gets one of its own. */
+	bool holds;
 };
 _Noreturn void be_vm_stand_in(const struct be_vm_stand *s);
 
@@ -48,7 +50,8 @@ _Noreturn void be_vm_stand_in(const struct be_vm_stand *s);
 int be_vm_pty(const struct spec_process *p, int *ret_master, int *ret_slave, struct err *e);
 /* All signals but those that can't be are read from *ret_fd from now on. */
 int be_vm_signals(int *ret_fd, struct err *e);
-/* Ends this process as wait(2) says that the other ended. */
+/* Ends this process as wait(2) says that the other ended; where it can't die by that signal, with
+ * 128 and the signal. */
 _Noreturn void be_vm_end_as(int status);
 /* Closes every descriptor from 3 on that isn't in keep (n of them, in any order); without memory
  * the process ends. */

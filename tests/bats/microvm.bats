@@ -147,7 +147,15 @@ vm_up() {
 	grep -q "^NoNewPrivs:.1$" "/proc/$p/status"
 	for t in /proc/"$p"/task/*; do grep -q "^Seccomp:.2$" "$t/status"; done
 	[ -z "$(ls -A "/proc/$p/root/")" ]
-	[ "$(readlink "/proc/$p/ns/user")" != "$(readlink /proc/self/ns/user)" ]
+	for ns in user mnt pid net ipc uts; do
+		[ "$(readlink "/proc/$p/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ]
+	done
+	[[ $(sed -n 's/^NSpid://p' "/proc/$p/status") == *"$p"*1 ]]
+	# Its file server: the same processes and no others, files, and calls for files alone.
+	f=$(pgrep -P "$p")
+	[ "$(readlink "/proc/$f/ns/pid")" = "$(readlink "/proc/$p/ns/pid")" ]
+	for t in /proc/"$f"/task/*; do grep -q "^Seccomp:.2$" "$t/status"; done
+	[ -z "$(ls -A "/proc/$f/root/")" ]
 	grep -q "$id" "/proc/$p/cgroup"
 	[ -z "$(find "/proc/$p/fd" -mindepth 1 -printf '%l\n' | grep -E '^(/[a-z]+)+$' | grep -vE '/dev/null|/dev/kvm|console.log|vmlinux|/ringfence|/exe|out$|err$')" ]
 	down

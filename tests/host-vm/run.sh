@@ -42,7 +42,7 @@ payload() {
 		cp "$top/ringfence" "$1/ringfence-vm"
 		cp "$top/build/guest/vmlinux" "$1/vmlinux"
 		# Debian's own, whose modules the VM has.
-		[[ " ${files[*]} " != *" microvm-kernel.bats "* ]] || cp "$("$top/tests/host-vm/build.sh")/vmlinuz" "$1/"
+		[[ ! " ${files[*]} " =~ " microvm-"(kernel|hostile)".bats " ]] || cp "$("$top/tests/host-vm/build.sh")/vmlinuz" "$1/"
 	else
 		cp "$top/ringfence" "$1/"
 	fi

@@ -36,6 +36,23 @@ static void private_procfs(void **state)
 	assert_true(here > 0 && here == there);
 }
 
+/* Processes, and nothing that could be read or set of the machine. */
+static void bare_procfs(void **state)
+{
+	static const char *const gone[] = {"sys", "sys/kernel/core_pattern", "kcore", "mounts"};
+	auto_fd proc = proc_open_bare(&e), own = -1;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* who may not mount gets the machine's */
+	own = openat(proc, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(own >= 0);
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
+		assert_int_equal(faccessat(proc, gone[i], F_OK, 0), -1);
+	assert_int_equal(openat(proc, "self/comm", O_WRONLY | O_CLOEXEC), -1);
+	assert_int_equal(errno, EROFS);
+}
+
 /* The name is the program's own choice: it mustn't move the fields behind it. */
 static void hostile_names(void **state)
 {
@@ -109,9 +126,9 @@ static void stays_beneath(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(private_procfs),       cmocka_unit_test(hostile_names),
-		cmocka_unit_test(zombies_and_the_dead), cmocka_unit_test(writes),
-		cmocka_unit_test(stays_beneath),
+		cmocka_unit_test(private_procfs), cmocka_unit_test(bare_procfs),
+		cmocka_unit_test(hostile_names),  cmocka_unit_test(zombies_and_the_dead),
+		cmocka_unit_test(writes),         cmocka_unit_test(stays_beneath),
 	};
 
 	return cmocka_run_group_tests_name("proc", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #define RAM (4u << 20)
 
@@ -143,6 +144,86 @@ static void console_to_nowhere(void **state)
 	(void)state;
 	console_up(-1);
 	say("line\n", 5);
+	assert_false(drv_broken(&v));
+}
+
+/* Kilobytes of this process's memory. */
+static long kib_resident(void)
+{
+	long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*d %ld", &pages), 1);
+	fclose(f);
+	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+#define FLOOD (64u << 20) /* it counts its own memory, and is slow */
+#define GROWTH (64l << 10)
+#else
+#define FLOOD (1u << 30)
+#define GROWTH 1024l
+#endif
+
+static void flood(unsigned total)
+{
+	static char block[65536];
+
+	memset(block, 'x', sizeof(block));
+	for (size_t i = 63; i < sizeof(block); i += 64)
+		block[i] = '\n';
+	say(block, sizeof(block));
+	long before = kib_resident();
+	for (unsigned done = 0; done < total; done += sizeof(block))
+		say(block, sizeof(block));
+	assert_true(kib_resident() - before <= GROWTH);
+}
+
+/* A gigabyte: the file stays within its bound throughout, says what went, and ends with what was
+ * said last. */
+static void console_floods_a_file(void **state)
+{
+	int fd = memfd_create("out", MFD_CLOEXEC), copy = dup(fd);
+	unsigned long long gone = 0;
+	static char all[VM_CONSOLE_FILE_MAX + 1];
+	struct stat st;
+
+	(void)state;
+	console_up(fd);
+	for (unsigned i = 0; i < 64; i++) {
+		flood(FLOOD / 64);
+		assert_int_equal(fstat(copy, &st), 0);
+		assert_in_range(st.st_size, 1, VM_CONSOLE_FILE_MAX);
+	}
+	say("Kernel panic\n", 13);
+	ssize_t n = pread(copy, all, sizeof(all), 0);
+	assert_in_range(n, 13, VM_CONSOLE_FILE_MAX);
+	assert_memory_equal(all + n - 13, "Kernel panic\n", 13);
+	assert_int_equal(sscanf(all, "[%llu bytes before this are gone]", &gone), 1);
+	assert_true(gone > FLOOD / 2);
+	close(copy);
+}
+
+/* CVE-2020-27174: a gigabyte, and nobody who reads. */
+static void console_floods_nobody(void **state)
+{
+	int s[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s), 0);
+	console_up(s[1]);
+	flood(FLOOD);
+	close(s[0]);
+}
+
+/* What can't be cut isn't. */
+static void console_to_a_device(void **state)
+{
+	(void)state;
+	console_up(open("/dev/null", O_WRONLY | O_CLOEXEC));
+	flood(4u << 20);
 	assert_false(drv_broken(&v));
 }
 
@@ -410,6 +491,9 @@ int main(void)
 		T(console_writes),
 		T(console_to_a_file),
 		T(console_to_nowhere),
+		T(console_floods_a_file),
+		T(console_floods_nobody),
+		T(console_to_a_device),
 		T(console_has_no_input),
 		T(console_without_reader),
 		T(console_full_pipe),

@@ -501,7 +501,7 @@ static void from_jail(void **state)
 	unlink(a.sun_path);
 	pid_t pid = fork();
 	if (pid == 0) {
-		if (vm_jail_stand(&e) < 0)
+		if (vm_jail_stand(true, &e) < 0)
 			_exit(e.code == EPERM ? 77 : 1);
 		int fd = vm_relay_open_here(&path, &e);
 		if (fd < 0 || write(fd, "hello", 5) != 5)
