@@ -26,7 +26,8 @@ CPPFLAGS_ALL := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DRF_VERSION='"$(VERSION)"'
 CFLAGS_ALL := -std=gnu11 -O2 -g -fPIE -fno-common $(WARN) $(HARDEN) $(CFLAGS)
 # The self-guard comes before the C library where the processor's entry is written (cli/entry.c).
 ENTRY := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),-Wl$(,)-e$(,)cli_entry)
-LDFLAGS_ALL := -static-pie $(ENTRY) -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
+# Relative relocations in their packed form: a twentieth of the program less (glibc 2.36, binutils 2.38).
+LDFLAGS_ALL := -static-pie $(ENTRY) -Wl,-z,relro,-z,now,-z,noexecstack,-z,pack-relative-relocs $(LDFLAGS)
 
 SRC := $(sort ringfence.c $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)))
 OBJ := $(SRC:%.c=$(O)/%.o)
