@@ -23,7 +23,11 @@ int cmd_spec(struct cli *c, struct err *e)
 
 	if (dir < 0)
 		return err_sys(e, errno, bundle, "opening the bundle");
-	int rc = spec_write_default(&out, c->spec_rootless, geteuid(), getegid());
+	if (c->profile && !str_eq(c->profile, "runc") && !str_eq(c->profile, "default"))
+		return err_set(e, ERR_USAGE, EINVAL, NULL,
+			       "--profile is runc or default, not \"%s\"", c->profile);
+	int rc = spec_write_default(&out, str_eq(c->profile, "default"), c->spec_rootless,
+				    geteuid(), getegid());
 	if (rc < 0)
 		return err_sys(e, -rc, NULL, "building the default specification");
 	auto_fd fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

@@ -15,6 +15,7 @@ static const char *words_of(const struct opt *o)
 	static const struct {
 		const char *arg, *words;
 	} known[] = {{"WALL", "shared microvm"},
+		     {"runc|default", "runc default"},
 		     {"LEVEL", "error warning info debug"},
 		     {"MODE", "auto true false"},
 		     {"NAME", "cgroupfs systemd disabled"},

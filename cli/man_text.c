@@ -69,14 +69,22 @@ static const struct man_text texts[] = {
 	 ".PP\nThe memory limit as JSON:\n.PP\n.EX\n"
 	 "echo \\(aq{\"memory\": {\"limit\": 268435456}}\\(aq | ringfence update \\-r \\- c1\n.EE",
 	 "events create"},
-	{"spec", "An existing config.json isn't overwritten.",
+	{"spec",
+	 "An existing config.json isn't overwritten. The document is runc's, so that tools which edit it find what they "
+	 "expect.\n.PP\nThe default profile is narrower: no capability, a list of the system calls that "
+	 "ordinary programs make, more masks, a control group namespace, at most 1024 processes, and "
+	 "small writable places under a read\\-only root.\n.BR ringfence\\-lint (8)\nnames what any document opens beyond it.",
 	 "A bundle with Debian's busybox:\n.PP\n.EX\nmkdir \\-p b/rootfs/bin\ncp /bin/busybox b/rootfs/bin/sh\n"
-	 "ringfence spec \\-b b\nringfence run \\-b b c1\n.EE", "run lint"},
+	 "ringfence spec \\-b b\nringfence run \\-b b c1\n.EE\n"
+	 ".PP\nThe same behind the default profile's walls:\n"
+	 ".PP\n.EX\nringfence spec \\-\\-profile default \\-b b\n.EE", "run lint"},
 	{"features",
 	 "It is the features structure of the OCI runtime specification, as engines read it.", NULL,
 	 "info"},
 	{"explain", NULL, ".EX\nringfence explain \\-b /srv/web\n.EE", "create lint"},
-	{"lint", "Each finding has the id of its rule and the JSON pointer of its place.",
+	{"lint",
+	 "Each finding has the id of its rule and the JSON pointer of its place. Rules that begin with profile\\- "
+	 "name what is open beyond the default profile of\n.BR ringfence\\-spec (8).",
 	 "Fail on whatever weakens the walls:\n"
 	 ".PP\n.EX\nringfence lint \\-\\-strict /srv/web || exit\n.EE", "explain create"},
 	{"info", NULL, NULL, "features"},

@@ -46,6 +46,7 @@ struct cli {
 	struct opt_u64 cpu_period, cpu_burst, cpu_shares, cpu_rt_period, blkio_weight;
 	const char *cpuset_cpus, *cpuset_mems, *l3_cache_schema, *mem_bw_schema;
 	bool spec_rootless;
+	const char *profile;
 	bool understood; /* options and the number of arguments were right */
 	/* what is left: positional arguments */
 	char **argv;

@@ -63,6 +63,7 @@ static const struct opt events_opts[] = {
 static const struct opt spec_opts[] = {
 	{"bundle", 'b', "DIR", OPT_T_STR, AT(bundle), "where to write config.json (default .)"},
 	{"file", 'f', "FILE", OPT_T_STR, AT(file), "write to FILE instead of config.json"},
+	{"profile", 0, "runc|default", OPT_T_STR, AT(profile), "runc: what runc writes, as without the option; default: ringfence's default profile"},
 	{"rootless", 0, NULL, OPT_T_BOOL, AT(spec_rootless), "for an unprivileged user: id maps of the caller"}, HELP};
 static const struct opt explain_opts[] = {
 	{"bundle", 'b', "DIR", OPT_T_STR, AT(create.bundle), "bundle directory (default .)"},

@@ -387,8 +387,9 @@ int spec_check_process(const struct spec_process *p, const char *pointer, struct
 int spec_check_resources(const struct spec_resources *r, const char *pointer, struct err *e);
 
 /* The default config.json of `ringfence spec`, as runc-spec(8) shapes it: same keys, same order,
- * tab-indented. rootless: maps of the caller's ids, no network-admin mounts. */
-int spec_write_default(struct strbuf *out, bool rootless, uint32_t uid, uint32_t gid);
+ * tab-indented. profile: that of our default profile instead (profile.h). rootless: maps of the
+ * caller's ids, no network-admin mounts. -ENOMEM. */
+int spec_write_default(struct strbuf *out, bool profile, bool rootless, uint32_t uid, uint32_t gid);
 
 /* Helpers over the structs */
 const struct spec_namespace *spec_find_ns(const struct spec *s, enum spec_ns type);
