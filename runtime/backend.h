@@ -14,6 +14,7 @@ struct rt_container; /* runtime/container.h: id, state, spec, journal of one con
 
 struct be_ops {
 	const char *name; /* "shared", "microvm": kept in state.json */
+	bool own_kernel;  /* its programs reach no socket of ours */
 	/* Can this host do it at all? ERR_UNSUPPORTED with the reason if not. */
 	int (*probe)(struct err *e);
 	/* Refuses, by JSON pointer, what it can't honour. No effect. */

@@ -256,8 +256,9 @@ bool rt_sdnotify_read(int fd, pid_t pid);
 bool rt_sdnotify_pass(char *message, pid_t pid, struct strbuf *out);
 /* A checkpoint: has the container the mount? Then its spec has it from here on. */
 int rt_sdnotify_mounted(struct rt_container *c, bool *ret_mounted, struct err *e);
-/* A restored program said long ago that it is ready: the manager is told so, and its new pid. */
-void rt_sdnotify_restored(pid_t pid);
+/* Tells the manager that the program is ready, and its pid: a restored one said so long ago, one
+ * with a kernel of its own can't. */
+void rt_sdnotify_ready(pid_t pid);
 /* Until READY=1 came or the process ended. */
 int rt_sdnotify_wait(struct rt_container *c, int fd, struct err *e);
 

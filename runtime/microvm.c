@@ -118,6 +118,8 @@ static int start(struct rt_container *c, struct err *e)
 	/* From here on it is started, or dead. */
 	if (renameat(c->dir, "start.sock", c->dir, "agent.sock") < 0 && rc >= 0)
 		return err_sys(e, errno, "start.sock", "renaming");
+	if (rc >= 0)
+		rt_sdnotify_ready(c->doc.pid);
 	return rc;
 }
 
@@ -145,6 +147,7 @@ static int destroy(struct rt_container *c, struct err *e)
 
 const struct be_ops be_microvm = {
 	.name = "microvm",
+	.own_kernel = true,
 	.probe = probe,
 	.accept = accept_spec,
 	.plan = plan,
@@ -166,6 +169,7 @@ const struct be_ops be_microvm = {
 /* A container in a pod's machine: its process on the host stands for it (microvm_join.c). */
 const struct be_ops be_joined = {
 	.name = "microvm-pod",
+	.own_kernel = true,
 	.probe = probe,
 	.accept = be_vm_join_accept,
 	.plan = be_vm_join_plan,

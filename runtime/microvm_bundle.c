@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #define EDITS_MAX 4096u
 
@@ -203,6 +204,27 @@ static void edit_rest(const struct spec *s, struct edits *d)
 		edit(d, hosts[i], NULL);
 }
 
+/* The caller is here; in there it is the agent. */
+static void edit_groups(const struct spec *s, struct edits *d)
+{
+	auto_strbuf b = {0};
+	gid_t *all = NULL;
+	int n = s->keep_groups ? getgroups(0, NULL) : -1;
+
+	if (n < 0)
+		return;
+	all = arena_array(d->arena, (size_t)n + 1, sizeof(*all));
+	n = all ? getgroups(n, all) : -1;
+	strbuf_puts(&b, "[");
+	for (int i = 0; i < n; i++)
+		strbuf_printf(&b, "%s%u", i ? "," : "", all[i]);
+	strbuf_puts(&b, "]");
+	const char *text = n < 0 || b.failed ? NULL : arena_strdup(d->arena, b.s);
+	d->failed = d->failed || !text;
+	edit(d, "/process/user/additionalGids", text);
+	edit(d, "/annotations/run.oci.keep_original_groups", NULL);
+}
+
 static void edit_size(const struct spec_process *p, struct edits *d)
 {
 	struct spec_process sized = *p;
@@ -229,6 +251,7 @@ int be_vm_config(struct rt_container *c, const struct be_vm_pod *pod, const stru
 	if (c->spec->vm.image_path)
 		edit_string(&d, "/root/path", VM_IMAGE_DIR);
 	edit_size(&c->spec->process, &d);
+	edit_groups(c->spec, &d);
 	edit_namespaces(c->spec, pod, &d);
 	edit_rest(c->spec, &d);
 	if (d.failed)

@@ -340,7 +340,7 @@ static int restore(struct restored *r, const struct rt_create *create, struct er
 	if (rc == 0)
 		rc = poststart(c, e);
 	if (rc == 0)
-		rt_sdnotify_restored(c->doc.pid);
+		rt_sdnotify_ready(c->doc.pid);
 	if (rc < 0 || create->detach)
 		return rc;
 	rc = create->no_subreaper ? 0 : rt_adopt_orphans(c->spec, e);

@@ -6,7 +6,8 @@
  *  1. Only the lines of the table are passed on: what names a process or a descriptor of the
  *     container means something else, or something dangerous, to the manager.
  *  2. With READY=1 the manager is told the first process's pid as the host knows it.
- *  3. The guest can't change the directory: the mount is read-only, and the socket is bound before
+ *  3. What has a kernel of its own can't reach the socket: it counts as ready when it was started.
+ *  4. The guest can't change the directory: the mount is read-only, and the socket is bound before
  *     any of the guest's code runs.
  */
 #include "common/str.h"
@@ -78,7 +79,7 @@ static int add_mount(struct rt_container *c, struct err *e)
 
 int rt_sdnotify_prepare(struct rt_container *c, bool mounted, struct err *e)
 {
-	if (!manager() && !mounted)
+	if (c->ops->own_kernel || (!manager() && !mounted))
 		return 0;
 	if (mkdirat(c->dir, DIR_NAME, 0755) < 0)
 		return err_sys(e, errno, DIR_NAME, "making the notify socket's directory");
@@ -184,7 +185,7 @@ bool rt_sdnotify_read(int fd, pid_t pid)
 	return ready;
 }
 
-void rt_sdnotify_restored(pid_t pid)
+void rt_sdnotify_ready(pid_t pid)
 {
 	auto_strbuf out = {0};
 
