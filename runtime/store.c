@@ -37,11 +37,13 @@ int st_open(int root, const char *id, int *ret_dir, struct err *e)
 
 /* The one that we hold may have been deleted, and made again, while we waited. Nobody renames one:
  * as long as it has a name, that is its own. */
-static bool still_there(int dir)
+static int still_there(const char *id, int dir, struct err *e)
 {
 	struct stat held;
 
-	return fstat(dir, &held) == 0 && held.st_nlink > 0;
+	if (fstat(dir, &held) < 0)
+		return err_sys(e, errno, id, "looking at the container's state directory");
+	return held.st_nlink > 0 ? 0 : st_not_found(id, e);
 }
 
 int st_lock(const char *id, int dir, bool wait, struct err *e)
@@ -53,10 +55,10 @@ int st_lock(const char *id, int dir, bool wait, struct err *e)
 	while (rc < 0 && errno == EINTR);
 	if (rc < 0)
 		return err_sys(e, errno, id, "locking the container");
-	if (still_there(dir))
-		return 0;
-	st_unlock(dir);
-	return st_not_found(id, e);
+	rc = still_there(id, dir, e);
+	if (rc < 0)
+		st_unlock(dir);
+	return rc;
 }
 
 void st_unlock(int dir)
