@@ -87,6 +87,7 @@ static int load_segment(const struct vm_memory *m, const struct vm_boot *b, cons
 	void *to = vm_mem(m, p->p_paddr, p->p_memsz);
 	if (!to)
 		return too_small(m, e);
+	vm_memory_full(m, p->p_paddr, p->p_memsz);
 	if (p->p_paddr + p->p_memsz > im->end)
 		im->end = p->p_paddr + p->p_memsz;
 	/* What follows the file's part is zero already. */
@@ -168,6 +169,7 @@ static int load_bzimage(const struct vm_memory *m, const struct vm_boot *b,
 	void *to = vm_mem(m, hdr->pref_address, room);
 	if (!to)
 		return too_small(m, e);
+	vm_memory_full(m, hdr->pref_address, len);
 	im->entry.address = hdr->pref_address + 0x200;
 	im->end = hdr->pref_address + room;
 	return read_at(b, to, len, skip, e);
@@ -223,7 +225,7 @@ static uint64_t padded(uint64_t len)
 static int measure(const struct vm_boot *b, uint64_t sizes[VM_BOOT_ARCHIVES], uint64_t *ret_all,
 		   struct err *e)
 {
-	*ret_all = b->initrd_len;
+	*ret_all = b->initrd->head.len + b->initrd->file_len + b->initrd->tail.len;
 	for (size_t i = 0; i < b->n_archives; i++) {
 		struct stat st;
 		if (fstat(b->archives[i], &st) < 0)
@@ -237,6 +239,20 @@ static int measure(const struct vm_boot *b, uint64_t sizes[VM_BOOT_ARCHIVES], ui
 	return 0;
 }
 
+/* In one piece with the guest's memory, and not once more in ours. */
+static int copy_initrd(const struct vm_initrd *i, char *to, struct err *e)
+{
+	if (i->head.len)
+		memcpy(to, i->head.s, i->head.len);
+	to += i->head.len;
+	ssize_t n = i->file < 0 ? 0 : read_some(i->file, to, i->file_len, 0);
+	if (n < 0)
+		return err_sys(e, (int)-n, NULL, "reading what the guest starts with");
+	if (i->tail.len)
+		memcpy(to + i->file_len, i->tail.s, i->tail.len);
+	return 0;
+}
+
 static int copy_archives(const struct vm_boot *b, const uint64_t *sizes, char *to, struct err *e)
 {
 	for (size_t i = 0; i < b->n_archives; i++) {
@@ -246,8 +262,7 @@ static int copy_archives(const struct vm_boot *b, const uint64_t *sizes, char *t
 		/* What a file lost meanwhile is zeroes. */
 		to += padded(sizes[i]);
 	}
-	memcpy(to, b->initrd, b->initrd_len);
-	return 0;
+	return copy_initrd(b->initrd, to, e);
 }
 
 /* As high as the low RAM goes, out of the kernel's way. */
@@ -267,6 +282,7 @@ static int load_initrd(const struct vm_memory *m, const struct vm_boot *b, const
 		return too_small(m, e);
 	zero->hdr.ramdisk_image = (uint32_t)(top - len);
 	zero->hdr.ramdisk_size = (uint32_t)all;
+	vm_memory_full(m, top - len, len);
 	return copy_archives(b, sizes, vm_mem(m, top - len, len), e);
 }
 

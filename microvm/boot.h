@@ -5,6 +5,7 @@
 #ifndef RF_MICROVM_BOOT_H
 #define RF_MICROVM_BOOT_H
 
+#include "common/str.h"
 #include "microvm/memory.h"
 
 #include <stdbool.h>
@@ -21,6 +22,13 @@
 #define VM_CMDLINE_MAX 2048u
 #define VM_BOOT_ARCHIVES 2u
 
+/* An archive of which one file is read straight into the guest's memory. */
+struct vm_initrd {
+	struct strbuf head, tail; /* what stands before and behind it */
+	int file;                 /* borrowed; -1: none */
+	uint64_t file_len;
+};
+
 struct vm_boot {
 	int kernel;       /* an ELF vmlinux or a bzImage; borrowed */
 	const char *name; /* its path, for messages */
@@ -30,9 +38,8 @@ struct vm_boot {
 	 * (borrowed; each from its start), then the bytes. */
 	int archives[VM_BOOT_ARCHIVES];
 	size_t n_archives;
-	const void *initrd; /* bytes, or NULL */
-	size_t initrd_len;
-	unsigned vcpus, devices; /* how many */
+	const struct vm_initrd *initrd; /* or NULL */
+	unsigned vcpus, devices;        /* how many */
 };
 
 /* The version that a bzImage bears in its header ("6.1.0-50-cloud-amd64"), as far as it can be the
@@ -60,8 +67,9 @@ int vm_pvh_write(const struct vm_memory *m, const struct boot_params *zero, stru
  * them. */
 int vm_mptable_write(const struct vm_memory *m, unsigned vcpus, struct err *e);
 
-/* initrd.c: a cpio archive (microvm/cpio.h) with the program as /init and the folders that it
- * mounts things on. malloc'ed. */
-int vm_initrd_make(int program, void **ret_data, size_t *ret_len, struct err *e);
+/* initrd.c: a cpio archive (microvm/cpio.h) with the program (borrowed) as /init and the folders
+ * that it mounts things on. To be freed, also when it failed. */
+int vm_initrd_make(int program, struct vm_initrd *ret, struct err *e);
+void vm_initrd_free(struct vm_initrd *i);
 
 #endif

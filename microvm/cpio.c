@@ -11,11 +11,16 @@
 #define PLAIN 0100644u
 #define CHAR_DEVICE 0020600u
 
-static void pad(struct strbuf *b)
+static void pad_to(struct strbuf *b, uint64_t len)
 {
 	static const char zero[4];
 
-	strbuf_add(b, zero, -b->len & 3);
+	strbuf_add(b, zero, -len & 3);
+}
+
+static void pad(struct strbuf *b)
+{
+	pad_to(b, b->len);
 }
 
 static void entry(struct strbuf *b, const char *name, unsigned mode, size_t size, unsigned major,
@@ -49,6 +54,16 @@ void vm_cpio_data(struct strbuf *b, const char *name, const void *data, size_t l
 	pad(b);
 }
 
+void vm_cpio_file_head(struct strbuf *b, const char *name, bool executable, uint64_t size)
+{
+	entry(b, name, executable ? PROGRAM : PLAIN, size, 0, 0);
+}
+
+void vm_cpio_file_tail(struct strbuf *b, uint64_t size)
+{
+	pad_to(b, size);
+}
+
 int vm_cpio_file(struct strbuf *b, const char *name, bool executable, int fd, struct err *e)
 {
 	struct stat st;
@@ -57,7 +72,7 @@ int vm_cpio_file(struct strbuf *b, const char *name, bool executable, int fd, st
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, errno, name, "reading what the guest starts with");
-	entry(b, name, executable ? PROGRAM : PLAIN, (size_t)st.st_size, 0, 0);
+	vm_cpio_file_head(b, name, executable, (uint64_t)st.st_size);
 	while (done < st.st_size) {
 		size_t want = (size_t)(st.st_size - done);
 		ssize_t n = pread(fd, buf, want < sizeof(buf) ? want : sizeof(buf), done);

@@ -15,6 +15,9 @@ void vm_cpio_char_device(struct strbuf *b, const char *name, unsigned major, uns
 void vm_cpio_data(struct strbuf *b, const char *name, const void *data, size_t len);
 /* All of the file, from its start; executable: may everybody run it. */
 int vm_cpio_file(struct strbuf *b, const char *name, bool executable, int fd, struct err *e);
+/* What stands before and behind a file's size bytes, which come from elsewhere. */
+void vm_cpio_file_head(struct strbuf *b, const char *name, bool executable, uint64_t size);
+void vm_cpio_file_tail(struct strbuf *b, uint64_t size);
 void vm_cpio_end(struct strbuf *b);
 
 #endif

@@ -5,24 +5,32 @@
 #include "microvm/cpio.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 static const char *const folders[] = {"dev", "proc", "sys", "run", "tmp", "root", "mnt"};
 
-int vm_initrd_make(int program, void **ret_data, size_t *ret_len, struct err *e)
+int vm_initrd_make(int program, struct vm_initrd *ret, struct err *e)
 {
-	auto_strbuf b = {0};
+	struct stat st;
 
+	*ret = (struct vm_initrd){.file = program};
+	if (fstat(program, &st) < 0)
+		return err_sys(e, errno, NULL, "reading the guest's first program");
+	ret->file_len = (uint64_t)st.st_size;
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++)
-		vm_cpio_dir(&b, folders[i]);
+		vm_cpio_dir(&ret->head, folders[i]);
 	/* The kernel opens it for /init before anything is mounted. */
-	vm_cpio_char_device(&b, "dev/console", 5, 1);
-	int rc = vm_cpio_file(&b, "init", true, program, e);
-	if (rc < 0)
-		return rc;
-	vm_cpio_end(&b);
-	if (b.failed)
+	vm_cpio_char_device(&ret->head, "dev/console", 5, 1);
+	vm_cpio_file_head(&ret->head, "init", true, ret->file_len);
+	vm_cpio_file_tail(&ret->tail, ret->file_len);
+	vm_cpio_end(&ret->tail);
+	if (ret->head.failed || ret->tail.failed)
 		return err_sys(e, ENOMEM, NULL, "making the guest's first file system");
-	*ret_len = b.len;
-	*ret_data = take_str(&b.s);
 	return 0;
+}
+
+void vm_initrd_free(struct vm_initrd *i)
+{
+	strbuf_free(&i->head);
+	strbuf_free(&i->tail);
 }

@@ -100,6 +100,23 @@ void vm_memory_free(struct vm_memory *m)
 	*m = (struct vm_memory){0};
 }
 
+/* Only what is filled anyway: elsewhere a guest that touches a byte would be given 2 MiB. The pages
+ * at either end are taken whole. RAM lies aligned, and so do its ends, by the guard before and
+ * behind. */
+void vm_memory_full(const struct vm_memory *m, uint64_t gpa, uint64_t len)
+{
+	uint8_t *from = vm_mem(m, gpa, len);
+
+	if (!from || len < ALIGN)
+		return;
+	uint64_t first = (uint64_t)(from - m->base) & ~(ALIGN - 1);
+	uint64_t end = ((uint64_t)(from - m->base) + len + ALIGN - 1) & ~(ALIGN - 1);
+	if (end > m->size)
+		end = m->size;
+	/* A kernel without large pages has none to give. */
+	(void)madvise(m->base + first, end - first, MADV_HUGEPAGE);
+}
+
 static bool inside(uint64_t at, uint64_t len, uint64_t size)
 {
 	return at < size && len <= size - at;

@@ -31,6 +31,10 @@ int vm_memory_make(struct vm_memory *m, uint64_t size, struct err *e);
 int vm_memory_map(struct vm_memory *m, uint64_t size, int fd, uint64_t offset, struct err *e);
 void vm_memory_free(struct vm_memory *m);
 
+/* All of [gpa, gpa + len), which is RAM, will be written now: a large page costs what a small one
+ * does. */
+void vm_memory_full(const struct vm_memory *m, uint64_t gpa, uint64_t len);
+
 /* Host address of [gpa, gpa + len), or NULL when any byte of it isn't RAM. len 0: NULL. */
 void *vm_mem(const struct vm_memory *m, uint64_t gpa, uint64_t len);
 

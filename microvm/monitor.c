@@ -251,27 +251,26 @@ static void command_line(const struct vm_monitor *m, struct strbuf *out)
 static int load(struct vm_monitor *m, struct vm_boot_entry *ret_entry, struct err *e)
 {
 	auto_strbuf line = {0};
-	auto_str initrd = NULL;
+	struct vm_initrd initrd;
 	struct vm_boot b = {
 		.kernel = m->how->kernel,
 		.name = m->how->kernel_name,
 		.n_archives = m->how->n_archives,
 		.vcpus = m->how->vcpus,
 		.devices = m->n_devices,
+		.initrd = &initrd,
 	};
-	void *data;
-	int rc = vm_initrd_make(m->how->program, &data, &b.initrd_len, e);
+	int rc = vm_initrd_make(m->how->program, &initrd, e);
 
-	if (rc < 0)
-		return rc;
-	initrd = data;
-	b.initrd = initrd;
 	memcpy(b.archives, m->how->archives, sizeof(b.archives));
 	command_line(m, &line);
-	if (line.failed)
-		return err_sys(e, ENOMEM, NULL, "making the kernel's command line");
+	if (rc >= 0 && line.failed)
+		rc = err_sys(e, ENOMEM, NULL, "making the kernel's command line");
 	b.cmdline = line.s;
-	return vm_boot_load(&m->mem, &b, ret_entry, e);
+	if (rc >= 0)
+		rc = vm_boot_load(&m->mem, &b, ret_entry, e);
+	vm_initrd_free(&initrd);
+	return rc;
 }
 
 static int make_vcpus(struct vm_monitor *m, struct err *e)

@@ -130,11 +130,13 @@ static int load(const struct vm_memory *m, const struct elf *k, struct vm_boot *
 
 static void archives_follow_each_other_at_multiples_of_four(void **state)
 {
-	auto_fd first = file_of("12345", 5), second = file_of("abcdefgh", 8);
-	struct vm_boot b = {.archives = {first, second},
-			    .n_archives = 2,
-			    .initrd = "the agent",
-			    .initrd_len = 9};
+	auto_fd first = file_of("12345", 5), second = file_of("abcdefgh", 8),
+		agent = file_of("agent.", 6);
+	const struct vm_initrd initrd = {.head = {.s = (char[]){"the "}, .len = 4},
+					 .file = agent,
+					 .file_len = 6,
+					 .tail = {.s = (char[]){"!"}, .len = 1}};
+	struct vm_boot b = {.archives = {first, second}, .n_archives = 2, .initrd = &initrd};
 	const struct elf k = elf();
 	struct vm_memory m;
 	struct err e;
@@ -143,14 +145,14 @@ static void archives_follow_each_other_at_multiples_of_four(void **state)
 	assert_int_equal(vm_memory_make(&m, RAM, &e), 0);
 	assert_int_equal(load(&m, &k, &b, &e), 0);
 	const struct boot_params *zero = vm_mem(&m, VM_BOOT_ZERO_PAGE, sizeof(*zero));
-	assert_int_equal(zero->hdr.ramdisk_size, 8 + 8 + 9);
+	assert_int_equal(zero->hdr.ramdisk_size, 8 + 8 + 11);
 	assert_int_equal(zero->hdr.ramdisk_image % VM_PAGE, 0);
 	assert_true(zero->hdr.ramdisk_image + zero->hdr.ramdisk_size <= RAM);
-	assert_memory_equal(vm_mem(&m, zero->hdr.ramdisk_image, 25),
+	assert_memory_equal(vm_mem(&m, zero->hdr.ramdisk_image, 27),
 			    "12345\0\0\0"
 			    "abcdefgh"
-			    "the agent",
-			    25);
+			    "the agent.!",
+			    27);
 	assert_memory_equal(vm_mem(&m, 0x200000, 16), k.code, 16);
 	/* ACPI's first table is where it says, and in a place that is no RAM to the kernel. */
 	assert_memory_equal(vm_mem(&m, zero->acpi_rsdp_addr, 8), "RSD PTR ", 8);
@@ -160,8 +162,9 @@ static void archives_follow_each_other_at_multiples_of_four(void **state)
 static void archives_that_do_not_fit_are_refused(void **state)
 {
 	auto_fd big = memfd_create("big", MFD_CLOEXEC), pipe_end = -1;
-	struct vm_boot b = {
-		.archives = {big}, .n_archives = 1, .initrd = "the agent", .initrd_len = 9};
+	const struct vm_initrd initrd = {.head = {.s = (char[]){"the agent"}, .len = 9},
+					 .file = -1};
+	struct vm_boot b = {.archives = {big}, .n_archives = 1, .initrd = &initrd};
 	const struct elf k = elf();
 	struct vm_memory m;
 	struct err e;

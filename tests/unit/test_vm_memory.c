@@ -2,11 +2,14 @@
 #include "microvm/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,6 +105,53 @@ static void memory_is_guarded(void **state)
 	}
 }
 
+/* How many small pages of [from, from + len) are there, by mincore(2). */
+static size_t resident(uint8_t *from, size_t len)
+{
+	unsigned char map[1024];
+	size_t n = 0;
+
+	assert_true(len / VM_PAGE <= sizeof(map));
+	assert_int_equal(mincore(from, len, map), 0);
+	for (size_t i = 0; i < len / VM_PAGE; i++)
+		n += map[i] & 1;
+	return n;
+}
+
+static bool has_large_pages(void)
+{
+	char mode[64] = "";
+	int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, mode, sizeof(mode) - 1) <= 0)
+		mode[0] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return strstr(mode, "[madvise]") || strstr(mode, "[always]");
+}
+
+/* What will be filled comes in large pages, what is beside it in small ones; nothing is filled by
+ * that, and what isn't RAM is left alone. */
+static void memory_that_will_be_full(void **state)
+{
+	const size_t large = 2u << 20;
+	struct vm_memory m;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(vm_memory_make(&m, 16 * large, &e), 0);
+	vm_memory_full(&m, 4 * large + 5000, large);
+	vm_memory_full(&m, 15 * large, 2 * large);
+	vm_memory_full(&m, 8 * large, VM_PAGE);
+	assert_int_equal(resident(m.base + 4 * large, 2 * large), 0);
+	m.base[2 * large] = m.base[4 * large + 5000] = m.base[8 * large] = m.base[15 * large] = 1;
+	if (has_large_pages())
+		assert_int_equal(resident(m.base + 4 * large, large), large / VM_PAGE);
+	assert_int_equal(m.base[4 * large], 0);
+	assert_false(reaches(m.base + m.size));
+	vm_memory_free(&m);
+}
+
 static void memory_refuses_odd_sizes(void **state)
 {
 	struct vm_memory m;
@@ -146,8 +196,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(memory_has_edges),         T(memory_above_the_hole),  T(memory_is_guarded),
-		T(memory_refuses_odd_sizes), T(memory_from_a_template),
+		T(memory_has_edges),         T(memory_above_the_hole),    T(memory_is_guarded),
+		T(memory_that_will_be_full), T(memory_refuses_odd_sizes), T(memory_from_a_template),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

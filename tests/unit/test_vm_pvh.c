@@ -168,12 +168,10 @@ static int kernel_file(uint32_t entry)
 static int load(const struct vm_memory *m, uint32_t address, struct vm_boot_entry *ret)
 {
 	auto_fd fd = kernel_file(address);
-	struct vm_boot b = {.kernel = fd,
-			    .name = "test",
-			    .cmdline = "word",
-			    .initrd = "0707",
-			    .initrd_len = 4,
-			    .vcpus = 1};
+	char archive[] = "0707";
+	struct vm_initrd initrd = {.head = {.s = archive, .len = 4}, .file = -1};
+	struct vm_boot b = {
+		.kernel = fd, .name = "test", .cmdline = "word", .initrd = &initrd, .vcpus = 1};
 	struct err e;
 
 	return vm_boot_load(m, &b, ret, &e);
