@@ -48,7 +48,7 @@ struct vm_monitor {
 	struct vm_device *devices[DEVICES_MAX], *vsock;
 	unsigned n_devices;
 	pthread_t worker;
-	int serial; /* the log once more: the console may close its own */
+	int serial;  /* the log once more: the console may close its own */
 	size_t said; /* by the serial port; under the lock */
 	/* Under the lock. */
 	bool done; /* work returned */
@@ -77,8 +77,8 @@ static void on_mmio(void *arg, uint64_t gpa, void *data, unsigned len, bool writ
 }
 
 /* For those who look for a fault (earlycon=uart8250,io,0x3f8): a distribution's kernel has no other
- * console before its modules are loaded. The log is memory of the host's, in general: this isn't the
- * way to fill it. */
+ * console before its modules are loaded. The log is memory of the host's, in general: this isn't
+ * the way to fill it. */
 static void on_serial(void *arg, const void *data, size_t len)
 {
 	struct vm_monitor *m = arg;
