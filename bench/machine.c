@@ -56,7 +56,7 @@ static struct weight weigh(pid_t pid, unsigned long mib)
 {
 	struct weight w = {0};
 	unsigned long from, to, guest_from = 0, guest_to = 0;
-	char path[64], line[512];
+	char path[64], line[512], rights[5];
 	bool is_guest = false;
 	long kib;
 
@@ -66,11 +66,11 @@ static struct weight weigh(pid_t pid, unsigned long mib)
 		if (!f)
 			die(path, NULL);
 		for (unsigned long last = 0, start = 0; fgets(line, sizeof(line), f);) {
-			if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
-				/* Parts of one reservation follow each other without a hole. */
+			if (sscanf(line, "%lx-%lx %4s", &from, &to, rights) == 3) {
+				/* Its parts follow each other without a hole, between guards. */
 				start = from == last ? start : from;
-				last = to;
-				if (pass == 0 && to - start >= mib << 20) {
+				last = strcmp(rights, "---p") == 0 ? 0 : to;
+				if (pass == 0 && last && to - start >= mib << 20) {
 					guest_from = start;
 					guest_to = to;
 				}

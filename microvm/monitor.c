@@ -27,6 +27,7 @@
 
 #define DEVICES_MAX 16u
 #define SERIAL_MAX (128u << 10) /* bytes that the serial port may bring to the log */
+#define STACK_SIZE (1u << 20)
 
 /* What every guest is told; console first, for its words are wanted early. No mitigation is
  * switched off: the guest's kernel protects the guest from its own processes. */
@@ -412,6 +413,19 @@ static int run(struct vm_monitor *m, int *ret_status, struct err *e)
 	return 0;
 }
 
+/* A stack of the usual 8 MiB is given a large page, 2 MiB, at its first touch where a host does so
+ * for all memory; into this one none fits. What can't be set stays as it was. */
+static void small_stacks(void)
+{
+	pthread_attr_t a;
+
+	if (pthread_attr_init(&a))
+		return;
+	if (pthread_attr_setstacksize(&a, STACK_SIZE) == 0)
+		(void)pthread_setattr_default_np(&a);
+	pthread_attr_destroy(&a);
+}
+
 int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e)
 {
 	struct vm_monitor *m = calloc(1, sizeof(*m));
@@ -423,6 +437,7 @@ int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e)
 	/* One arena for all threads: another one is a mapping of 64 MiB, and what the library does
 	 * to shrink it is no call of ours. */
 	mallopt(M_ARENA_MAX, 1);
+	small_stacks();
 	int rc = vm_loop_init(&m->loop, e);
 	if (rc >= 0)
 		rc = how->from >= 0 ? restore(m, e) : boot(m, e);
