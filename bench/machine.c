@@ -77,7 +77,7 @@ static struct weight weigh(pid_t pid, unsigned long mib)
 				is_guest = from >= guest_from && to <= guest_to;
 			} else if (pass == 1 && sscanf(line, "Rss: %ld", &kib) == 1) {
 				w.all += is_guest ? 0 : kib;
-			} else if (pass == 1 && sscanf(line, "Private_Dirty: %ld", &kib) == 1) {
+			} else if (pass == 1 && sscanf(line, "Anonymous: %ld", &kib) == 1) {
 				*(is_guest ? &w.guest : &w.own) += kib;
 			}
 		}

@@ -23,12 +23,14 @@ ended() {
 # What all threads of a process have run, in nanoseconds (proc(5), schedstat).
 spent() { cat /proc/"$1"/task/*/schedstat 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
 
-# The monitor is at its end when a processor's thread is there and a tenth of a second costs nothing.
+# The monitor, the maker's child with threads, in $monitor: it is where it stops when a processor's thread is there
+# and a tenth of a second costs nothing.
 settled() {
 	local before=-1 now
 	for _ in $(seq 100); do
-		now=$(spent "$1")
-		[ "$now" != "$before" ] || [ "$(find /proc/"$1"/task -mindepth 1 -maxdepth 1 | wc -l)" -lt 3 ] || return 0
+		monitor=$(pgrep -n -P "$maker") || monitor=none
+		now=$(spent "$monitor")
+		[ "$now" != "$before" ] || [ "$(find "/proc/$monitor/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)" -lt 3 ] || return 0
 		before=$now
 		sleep 0.1
 	done
@@ -36,14 +38,10 @@ settled() {
 }
 
 once() {
-	local monitor=
+	local monitor
 	"$stops" --root "$work/state" create -b "$work/bundle" one </dev/null >"$work/out" 2>&1 &
 	maker=$!
-	for _ in $(seq 50); do
-		monitor=$(pgrep -P "$maker") && break
-		sleep 0.05
-	done
-	[ -n "$monitor" ] && settled "$monitor" || {
+	settled || {
 		cat "$work/out" >&2
 		return 1
 	}
