@@ -123,15 +123,12 @@ static int cut(struct console *c)
 	return 0;
 }
 
-/* Writes what can be written; the loop calls again while something is left. */
-static void flush(struct console *c)
+/* What the last write said. */
+static ssize_t write_all(struct console *c)
 {
-	struct err e;
 	ssize_t n = 0;
 
-	if (c->out >= 0 && cut(c) < 0)
-		reader_gone(c);
-	while (c->out >= 0 && c->len) {
+	while (c->len) {
 		n = write_some(c);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -141,8 +138,20 @@ static void flush(struct console *c)
 		c->len -= (size_t)n;
 		c->size += (size_t)n;
 	}
+	return n;
+}
+
+/* Writes what can be written; the loop calls again while something is left. */
+static void flush(struct console *c)
+{
+	struct err e;
+	ssize_t n;
+
+	if (c->out >= 0 && cut(c) < 0)
+		reader_gone(c);
 	if (c->out < 0)
 		return;
+	n = write_all(c);
 	if (c->len && n < 0 && errno != EAGAIN)
 		reader_gone(c);
 	else if (c->source.fd >= 0 &&

@@ -92,7 +92,7 @@ _Noreturn void be_vm_stand_in(const struct be_vm_stand *s)
 	setsid();
 	be_vm_close_others(keep, 3);
 	take_terminal(s->terminal);
-	if (be_vm_signals(&signals, &e) < 0 || vm_jail_stand(!s->holds, &e) < 0 ||
+	if (be_vm_signals(&signals, &e) < 0 || vm_jail_stand(s->outside, &e) < 0 ||
 	    (s->sync >= 0 && sync_expect(s->sync, SYNC_START, NULL, NULL, &e) < 0))
 		_exit(255);
 	struct vm_relay r = {.open = vm_relay_open_here,
@@ -126,7 +126,8 @@ static int spawn(struct shim *s, pid_t *ret_pid, int *ret_pidfd, struct err *e)
 						     .id = c->id,
 						     .process = s->token,
 						     .terminal = s->terminal,
-						     .sync = -1});
+						     .sync = -1,
+						     .outside = true});
 	}
 	if (pid < 0)
 		return err_sys(e, errno, NULL, "making the process that stands for it");

@@ -131,7 +131,8 @@ static void stand(void *arg, int sync)
 	struct err e;
 
 	/* The pod's, so that whoever looks at the process finds the pod's network. */
-	if (setns(j->net, CLONE_NEWNET) < 0 && errno != EPERM)
+	bool outside = setns(j->net, CLONE_NEWNET) < 0;
+	if (outside && errno != EPERM)
 		_exit(1);
 	if (sync_expect(sync, SYNC_GO, NULL, NULL, &e) < 0 ||
 	    plan_run(&j->plan, PLAN_ENTER, &j->env, &e) < 0)
@@ -141,7 +142,8 @@ static void stand(void *arg, int sync)
 					     .process = "init",
 					     .terminal = j->terminal,
 					     .sync = sync,
-					     .holds = true});
+					     .holds = true,
+					     .outside = outside});
 }
 
 /* --- in the machine --- */

@@ -40,9 +40,8 @@ struct be_vm_stand {
 	const char *id, *process;
 	int terminal; /* or -1 */
 	int sync;     /* begins when START comes there, ends at its end; -1: at once */
-	/* The process in the guest ends with it, and it with the machine; its network namespace is
-	 * the pod's, for those who look. Else it gets one of its own. */
-	bool holds;
+	bool holds;   /* the process in the guest ends with it, and it with the machine */
+	bool outside; /* its network namespace is its maker's: it gets one of its own */
 };
 _Noreturn void be_vm_stand_in(const struct be_vm_stand *s);
 

