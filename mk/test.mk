@@ -54,6 +54,15 @@ holes: ringfence helpers ## take one defence away at a time, and see that a test
 	@scripts/deps.sh build test
 	@PARTS=holes tests/run.sh
 
+.PHONY: races
+races: ringfence helpers ## names swapped with links while containers are made: 500 creates each (RF_RACES)
+	@scripts/deps.sh build test
+	@RF_RACES=$${RF_RACES:-500} PARTS=races tests/run.sh
+
+.PHONY: figures
+figures: ringfence $(O)/unit/test_vm_jail ## what docs/security.md promises in numbers, counted from the tree and the last runs
+	@tests/figures.sh
+
 .PHONY: unit
 unit: $(UNIT) ## build and run the unit tests
 	@PARTS=unit tests/run.sh

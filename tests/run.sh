@@ -97,6 +97,10 @@ part() {
 		make --no-print-directory unit-build >"$results/unit.build" 2>&1 || build_failed unit
 		unshare -m --propagation private tests/holes/run.sh
 		;;
+	# Not among all: the same file runs there, with fewer rounds (make races).
+	races)
+		bats_in hybrid races.bats
+		;;
 	# Not among all yet: nested emulation is slow, and at times stands still (make check-microvm).
 	microvm)
 		# The suite's heart over the other wall; RF_WALL=microvm tests/host-vm/run.sh runs all that there is.
@@ -148,5 +152,6 @@ for p in ${PARTS:-$all}; do
 		show && /^#/ { print "      " $0 }' "$tap"
 	passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
 done
+[ -n "${PARTS:-}${FILES:-}" ] || tests/figures.sh
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

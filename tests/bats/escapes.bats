@@ -187,9 +187,21 @@ attacked_copy() {
 
 @test "release_agent can't be written" {
 	cfg '.process.capabilities[] += ["CAP_DAC_OVERRIDE"]'
-	sh_args 'for f in $(find /sys/fs/cgroup -name release_agent -o -name cgroup.procs -o -name notify_on_release 2>/dev/null); do (echo /x >$f) 2>/dev/null && echo WRITTEN $f; done; true'
+	sh_args 'for f in $(find /sys/fs/cgroup -name release_agent -o -name cgroup.procs -o -name notify_on_release 2>/dev/null); do
+			for v in /x 0; do (echo $v >$f) 2>/dev/null && echo WRITTEN $f; done; done
+		for d in $(find /sys/fs/cgroup -type d); do mkdir $d/new 2>/dev/null && echo WRITTEN $d; done; true'
 	go
 	ok
+	hasnt WRITTEN
+}
+
+# Its root is the host's here, as it is where an engine's user namespace holds another: the owner of every group.
+@test "root of a user namespace can't write the host's hierarchies (CVE-2023-25809)" {
+	cfg '.linux.namespaces += [{type: "user"}] | .linux.gidMappings = [{containerID: 0, hostID: 0, size: 65536}]
+		| .linux.uidMappings = .linux.gidMappings | (.mounts[] | select(.type == "cgroup")).options = ["nosuid", "noexec", "nodev", "relatime"]'
+	sh_args 'n=0; for d in $(find /sys/fs/cgroup/ -type d); do n=$((n + 1)); mkdir $d/new 2>/dev/null && echo WRITTEN $d; done; [ $n -gt 0 ] && echo tried'
+	go
+	has tried
 	hasnt WRITTEN
 }
 

@@ -12,6 +12,10 @@ result "needs no loader" "$(hasnt "$l" 'INTERP')"
 result "relocations are read-only once started" "$(has "$l" 'GNU_RELRO'; has "$d" 'BIND_NOW|FLAGS.*NOW')"
 result "the stack isn't executable" "$(has "$(grep GNU_STACK <<<"$l")" 'RW +0x'; hasnt "$(grep GNU_STACK <<<"$l")" 'RWE')"
 result "the stack is guarded" "$(has "$(nm $bin)" '__stack_chk_fail')"
+result "string functions know their buffers (FORTIFY)" "$(has "$(nm $bin)" ' __(vsnprintf|memcpy|read|snprintf)_chk')"
+# The C library's objects aren't marked, and so the program isn't; ours begin with what CET lands on.
+result "our functions begin with landing marks (CET)" \
+	"$(has "$(objdump -d --no-show-raw-insn --disassemble=spec_parse $bin)" endbr64)"
 size() {
 	local s
 	s=$(mktemp)
