@@ -2,6 +2,8 @@
 # Least privilege of our own: what the program does with the rights that it has, seen by strace and in /proc.
 load helpers
 
+extra_setup() { only_ours; }
+
 # traced RF-ARGUMENT…: a file a process, $T/trace.PID, of the calls that name files or change rights.
 traced() {
 	need strace
@@ -138,6 +140,7 @@ last_rights() {
 }
 
 @test "nothing listens on an abstract socket, in any state (CVE-2020-15257)" {
+	need python3
 	cfg '.linux.namespaces |= map(select(.type != "network"))'
 	args sleep 1000
 	# A network namespace of its own stands for the host's: whose sockets are in it is sure.

@@ -17,13 +17,13 @@ trap 'rm -rf "$work"' EXIT
 # A start takes thirty times as long under emulation. What takes hundreds of them is for the host:
 # races, kill points, and the engines.
 left_out="agent.bats guest-init.bats guest-kernel.bats checkpoint-options.bats faults.bats escapes.bats podman.bats podman-checkpoint.bats podman-pods.bats podman-rootless.bats podman-work.bats buildah.bats cri-o.bats"
-left_out+=" docker.bats containerd.bats cri.bats"
+left_out+=" docker.bats containerd.bats cri.bats races.bats"
 
 # Each start is a machine's: what isn't about containers has nothing new to say there.
 if [ "${RF_WALL:-}" = microvm ]; then
 	left_out+=" agent.bats caps-words.bats checkpoint.bats checkpoint-options.bats cli.bats complete.bats guest-kernel.bats"
 	left_out+=" lint.bats netdevices.bats resctrl.bats rootless.bats seccomp-notify.bats spec.bats spec-values.bats systemd.bats"
-	left_out+=" bad-config.bats attacks.bats engine.bats features.bats info-explain.bats limits-values.bats cgroups.bats"
+	left_out+=" bad-config.bats attacks.bats privilege.bats profile.bats engine.bats features.bats info-explain.bats limits-values.bats cgroups.bats"
 fi
 
 files=("${@##*/}")
