@@ -18,6 +18,9 @@ truth() { if "$@"; then echo 0; else echo 1; fi; }
 # tap FILE…: "passed failed" of what a part printed; empty where it hasn't run.
 tap() { [ ! -f "$results/$1.tap" ] || awk '/^ok/ && !/# [sS][kK][iI][pP]/ { y++ } /^not ok/ { n++ } END { print y + 0, n + 0 }' "$results/$1.tap"; }
 
+# said "N M" WORD WORD: the two with their words, or that there is nothing.
+said() { if [ -n "$1" ]; then echo "${1% *} $2, ${1#* } $3"; else echo "not run here"; fi; }
+
 # --- attacks: the table of docs/security.md, each name looked up ---
 
 # exists NAME: a test, a fuzz target or a hole of that name.
@@ -49,21 +52,31 @@ holes() {
 	local all ran
 	all=$(find tests/holes -name '*.patch' | wc -l)
 	ran=$(tap holes)
-	row "defences taken away, and a test notices" "all $all" "${ran:+${ran% *} noticed, ${ran#* } not}${ran:-not run here (make holes)}" \
+	row "defences taken away, and a test notices" "all $all" "$(said "$ran" noticed not)" \
 		"$(truth [ "$ran" = "$all 0" ])"
+}
+
+# of_file FILE.bats TAP: "results failures" of its tests in what a run printed.
+of_file() {
+	local name n=0 bad=0
+	while read -r name; do
+		n=$((n + $(grep -E '^(not )?ok' "$2" | grep -cF " $name")))
+		bad=$((bad + $(grep '^not ok' "$2" | grep -cF " $name")))
+	done < <(sed -n 's/^@test "\(.*\)" {.*/\1/p' "tests/bats/$1" | sed 's/\\\(.\)/\1/g')
+	echo "$n $bad"
 }
 
 # --- races: "# raced N: X times, Y made" ---
 
 races() {
-	local from=bats-hybrid
-	[ ! -f $results/races.tap ] || from=races
-	if grep -qs '^# raced' $results/$from.tap; then
-		awk '/^# raced/ { n++; if (!least || $4 < least) least = $4; made += $6 } /^not ok/ { bad++ } END { print n, least, made + 0 }' $results/$from.tap |
-			while read -r n least made; do
-				row "races: starts for each swapped name" "500 for each, 0 escapes" "$n names, $least each, $made made, $(grep -c '^not ok.*[sS]wapped' $results/$from.tap) escapes" \
-					"$(truth [ "$least" -ge 500 ])"
-			done
+	local from=$results/bats-hybrid.tap all n least made bad
+	[ ! -f $results/races.tap ] || from=$results/races.tap
+	all=$(grep -c '^@test' tests/bats/races.bats)
+	if grep -qs '^# raced' "$from"; then
+		read -r n least made < <(awk '/^# raced/ { n++; if (!least || $4 < least) least = $4; made += $6 } END { print n, least, made }' "$from")
+		bad=$(of_file races.bats "$from")
+		row "races: starts for each swapped name" "500 for each, 0 escapes" "$n of $all names, $least each, $made made, ${bad#* } escapes" \
+			"$(truth [ "$least" -ge 500 -a "$n" = "$all" -a "${bad#* }" = 0 ])"
 	else
 		row "races: starts for each swapped name" "500 for each, 0 escapes" "not run here (make races)" 1
 	fi
@@ -72,15 +85,10 @@ races() {
 # --- what the suite found ---
 
 faults() {
-	local n bad
-	[ -f $results/bats-hybrid.tap ] || { row "left or hanging after a fault (sample)" "0" "not run here" 1; return; }
-	n=0 bad=0
-	while read -r name; do
-		n=$((n + $(grep -cF " $name" $results/bats-hybrid.tap)))
-		bad=$((bad + $(grep -F " $name" $results/bats-hybrid.tap | grep -c '^not ok')))
-	done < <(sed -n 's/^@test "\([^"]*\)".*/\1/p' tests/bats/faults.bats)
-	[ "$n" -gt 0 ] || { row "left or hanging after a fault (sample)" "0" "not run here" 1; return; }
-	row "left or hanging after a fault (sample)" "0" "$bad of $n kinds of faults" "$(truth [ "$bad" = 0 -a "$n" -gt 0 ])"
+	local ran="0 0"
+	[ ! -f $results/bats-hybrid.tap ] || ran=$(of_file faults.bats $results/bats-hybrid.tap)
+	[ "${ran% *}" -gt 0 ] || ran=""
+	row "left or hanging after a fault (sample)" "0" "$(said "$ran" "kinds of faults pass" fail)" "$(truth [ "${ran#* }" = 0 ])"
 }
 
 fuzz() {
@@ -88,20 +96,20 @@ fuzz() {
 	n=$(find tests/fuzz -name 'fuzz_*.c' | wc -l)
 	kept=$(find tests/fuzz/crashes -type f 2>/dev/null | wc -l)
 	ran=$(tap fuzz)
-	row "fuzz targets" "12" "$n; $kept inputs kept; replay: ${ran:+${ran% *} pass, ${ran#* } fail}${ran:-not run here}" "$(truth [ "$n" -ge 12 -a "${ran#* }" = 0 ])"
+	row "fuzz targets" "12" "$n; $kept inputs kept; replay: $(said "$ran" pass fail)" "$(truth [ "$n" -ge 12 -a "${ran#* }" = 0 ])"
 }
 
 sanitizers() {
 	local unit bats
 	unit=$(tap asan) bats=$(tap bats-asan)
 	row "under AddressSanitizer and UBSan" "unit and bats, 0 reports" \
-		"unit: ${unit:-not run here} bats: ${bats:-not run here} (passed failed)" "$(truth [ "${unit#* } ${bats#* }" = "0 0" ])"
+		"unit: $(said "$unit" pass fail); bats: $(said "$bats" pass fail)" "$(truth [ "${unit#* } ${bats#* }" = "0 0" ])"
 }
 
 analysis() {
 	local ran
 	ran=$(tap lint)
-	row "static analysis: compiler, clang-tidy, cppcheck" "nothing unexplained" "${ran:+${ran% *} checks pass, ${ran#* } fail}${ran:-not run here}" "$(truth [ "${ran#* }" = 0 ])"
+	row "static analysis: compiler, clang-tidy, cppcheck" "nothing unexplained" "$(said "$ran" "checks pass" fail)" "$(truth [ "${ran#* }" = 0 ])"
 	row "static analysis: gcc's -fanalyzer" "run" "$(grep -qs -- -fanalyzer Makefile mk/*.mk tests/lint/*.sh && echo run || echo "not run")" \
 		"$(truth grep -qs -- -fanalyzer Makefile mk/*.mk tests/lint/*.sh)"
 }
