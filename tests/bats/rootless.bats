@@ -105,6 +105,18 @@ without_ns() { cfg --arg t "$1" '.linux.namespaces |= map(select(.type != $t))';
 	[ "$(tr -d '\r' <<<"$output" | grep -cx 0)" = 2 ]
 }
 
+@test "the default profile for an unprivileged user runs as it is" {
+	rm "$config"
+	u ringfence spec --profile default --rootless -b "$b"
+	cfg '.process.terminal = false'
+	sh_args 'id -u; grep -E "^(CapEff|NoNewPrivs|Seccomp):" /proc/self/status | tr -s "\t\n" "  "; unshare -U true 2>&1; echo x >/tmp/x && cat /tmp/x /proc/sys/net/ipv4/ip_unprivileged_port_start'
+	go
+	ok
+	[ "${lines[0]}" = 0 ]
+	[[ ${lines[1]} == "CapEff: 0000000000000000 NoNewPrivs: 1 Seccomp: 2 unshare: "*"not permitted"* ]]
+	[ "${lines[-2]} ${lines[-1]}" = "x 0" ]
+}
+
 @test "root inside is the user outside, by a map of his own id and without setgroups" {
 	sh_args 'cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; touch /tmp/made'
 	cfg '.root.readonly = false'
