@@ -24,7 +24,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_start(l, request);
 	void *arg = va_arg(l, void *);
 	va_end(l);
-	for (unsigned word = 0; request == KVM_RUN;)
+	unsigned word = 0;
+	while (request == KVM_RUN && word == 0)
 		(void)syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, NULL);
 	return __real_ioctl(fd, request, arg);
 }

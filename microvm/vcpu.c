@@ -194,14 +194,17 @@ static void enter_pvh(uint64_t address, struct kvm_sregs *s, struct kvm_regs *r)
 int vm_vcpu_boot(struct vm_vcpu *v, const struct vm_boot_entry *entry, struct err *e)
 {
 	struct kvm_sregs s;
-	struct kvm_regs r;
+	struct kvm_regs r = {0};
 
 	if (ioctl(v->fd, KVM_GET_SREGS, &s) < 0)
 		return err_sys(e, errno, NULL, "reading the first processor's registers");
 	s.ds = s.es = s.fs = s.gs = s.ss = segment(0x18, 3, false);
 	s.gdt.base = VM_BOOT_GDT;
 	s.gdt.limit = 31;
-	(entry->pvh ? enter_pvh : enter_linux)(entry->address, &s, &r);
+	if (entry->pvh)
+		enter_pvh(entry->address, &s, &r);
+	else
+		enter_linux(entry->address, &s, &r);
 	if (ioctl(v->fd, KVM_SET_SREGS, &s) < 0 || ioctl(v->fd, KVM_SET_REGS, &r) < 0)
 		return err_sys(e, errno, NULL, "setting the first processor's registers");
 	return 0;

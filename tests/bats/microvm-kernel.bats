@@ -52,7 +52,8 @@ extra_teardown() {
 @test "a kernel that isn't Linux is entered by PVH" {
 	need_vm
 	LC_ALL=C sed 's/\(\x06\x00\x00\x00.\{8\}\)Linux\x00/\1lynux\x00/g' "$RINGFENCE_KERNEL" >"$T/vmlinux"
-	! cmp -s "$RINGFENCE_KERNEL" "$T/vmlinux"
+	run cmp -s "$RINGFENCE_KERNEL" "$T/vmlinux"
+	[ "$status" = 1 ]
 	cfg --arg k "$T/vmlinux" '.vm.kernel.path = $k | .vm.hwConfig = {vcpus: 2, memory: 134217728}'
 	# Who loaded it, as the kernel was told: 0xb0 is PVH's, 0xff ours (Documentation/arch/x86/boot.rst).
 	sh_args 'cat /proc/sys/kernel/bootloader_type; grep -c ^processor /proc/cpuinfo; exit 5'
