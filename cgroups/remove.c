@@ -13,7 +13,6 @@
  */
 #include "cgroups/internal.h"
 #include "common/fd.h"
-#include "common/log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -31,9 +30,6 @@
 
 #define LIMIT_MS 10000
 #define MAX_WAITED 256
-/* Of a group that is listed, but can't be found. */
-#define MAX_TRIES 100
-#define TRY_NS 1000000
 
 /* --- directories --- */
 
@@ -127,49 +123,15 @@ static int remove_below(const char *dir)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* Is the group in its parent's listing? Without a parent it isn't, if that is true of the parent.
- */
-static bool listed(const char *dir)
-{
-	char parent[PATH_MAX];
-	bool found = false;
-
-	if (snprintf(parent, sizeof(parent), "%s", dir) >= (int)sizeof(parent))
-		return false;
-	char *slash = strrchr(parent, '/');
-	if (!slash || slash == parent)
-		return false;
-	*slash = '\0';
-	DIR *d = opendir(parent);
-	if (!d)
-		return errno == ENOENT && listed(parent);
-	for (struct dirent *t; !found && (t = readdir(d));)
-		found = strcmp(t->d_name, slash + 1) == 0;
-	closedir(d);
-	return found;
-}
-
-/* 0 when it is gone; -EBUSY when processes or groups are in it.
- *
- * "Not found" is what the kernel's cache of names says. Under load groups were left behind now and
- * then that only a wrong one explains (kernel 6.18); the parent's listing comes from the tree
- * itself. */
+/* 0 when it is gone; -EBUSY when processes or groups are in it. */
 static int remove_dir(const char *dir)
 {
-	for (int tries = 0; rmdir(dir) < 0; tries++) {
-		int cause = errno;
-		/* A read-only or foreign tree in which the group was never made. */
-		if (cause != EBUSY && cause != ENOTEMPTY && cause != ENOENT &&
-		    access(dir, F_OK) < 0 && errno == ENOENT)
-			cause = ENOENT;
-		if (cause != ENOENT)
-			return cause == ENOTEMPTY ? -EBUSY : -cause;
-		if (tries == MAX_TRIES || !listed(dir))
-			return 0;
-		log_msg(LOG_LV_DEBUG, "%s: not found, but listed: trying again", dir);
-		ppoll(NULL, 0, &(struct timespec){.tv_nsec = TRY_NS}, NULL);
-	}
-	return 0;
+	if (rmdir(dir) == 0 || errno == ENOENT)
+		return 0;
+	/* A read-only or foreign tree in which the group was never made. */
+	if (errno != EBUSY && errno != ENOTEMPTY && access(dir, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	return errno == ENOTEMPTY ? -EBUSY : -errno;
 }
 
 /* One attempt on every hierarchy, v2 first: whether anybody is in the group is known best there.

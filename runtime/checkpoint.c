@@ -98,6 +98,28 @@ static void freezer(struct rt_container *c, struct strbuf *opts)
 				rt_wire_str(opts, RT_CO_FREEZE_CGROUP, dir);
 }
 
+/* The hierarchies that are dumped, by their controllers' names as proc(5) has them: those in which
+ * the container has a group. Elsewhere its processes are in the root group, and CRIU would take all
+ * that is below for theirs: a restore would bring back the groups of others. */
+static void own_hierarchies(struct rt_container *c, struct strbuf *opts)
+{
+	char name[64];
+	const char *dir;
+
+	for (size_t i = 0; i < c->layout->n; i++) {
+		const char *w = c->layout->items[i].controllers;
+		if (!cg_group_in(c->group, i, &dir))
+			continue;
+		if (c->layout->items[i].v2)
+			rt_wire_str(opts, RT_CO_CG_DUMP_CONTROLLER, "");
+		while (!c->layout->items[i].v2 && *(w += strspn(w, ","))) {
+			snprintf(name, sizeof(name), "%.*s", (int)strcspn(w, ","), w);
+			rt_wire_str(opts, RT_CO_CG_DUMP_CONTROLLER, name);
+			w += strcspn(w, ",");
+		}
+	}
+}
+
 /* For --status-fd: the word that lazy pages can be had is CRIU's notification, the zero byte ours.
  * CRIU's own status_fd is obsolete, and at times closes a descriptor that the pages go through. */
 static int reached(void *arg, const char *what, pid_t pid, int fd, struct err *e)
@@ -128,6 +150,8 @@ static int request(struct rt_container *c, const struct rt_criu *how, struct rt_
 		rt_wire_num(b, RT_CO_TRACK_MEM, 1);
 	if (c->group)
 		freezer(c, b);
+	if (c->group)
+		own_hierarchies(c, b);
 	rc = external_ns(c, SPEC_NS_NETWORK, "net", RT_CRIU_EXT_NET, b, e);
 	if (rc == 0)
 		rc = external_ns(c, SPEC_NS_PID, "pid", RT_CRIU_EXT_PID, b, e);

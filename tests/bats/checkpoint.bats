@@ -433,6 +433,28 @@ dumped_with_terminal() {
 	down
 }
 
+# Beside the container's group; and in a hierarchy that isn't mounted (v2 in the v1 view) the process is in
+# the root group, with everybody's below. in_v2 SCRIPT: in the hierarchy's root.
+in_v2() { unshare -m --propagation private sh -c 'mount -t cgroup2 none "$1" && cd "$1" && eval "$2"' sh "$T/v2" "$1"; }
+@test "groups of others that are gone since the dump don't come back" {
+	need_criu
+	local up=rft-above-$id came
+	counter
+	cfg --arg p "/$up/own" '.linux.cgroupsPath = $p'
+	mkdir "$T/v2"
+	counting
+	in_v2 "mkdir -p $up/other"
+	dump
+	in_v2 "rmdir $up/other; [ -d $up/own ] || rmdir $up"
+	back
+	came=$(in_v2 "find . -path './$up/other'")
+	n=$(count)
+	until_true counted_past "$n"
+	down
+	in_v2 "rmdir $up/other $up 2>/dev/null || true"
+	[ -z "$came" ] || { echo "came back: $came"; return 1; }
+}
+
 # --- a criu that isn't one ---
 
 @test "a criu that answers nonsense, or to something else, changes nothing" {

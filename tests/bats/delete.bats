@@ -62,14 +62,3 @@ load helpers
 	rf delete --force "$id"
 	[ ! -e "$T/state/$id" ]
 }
-
-# Which nothing but an answer of the kernel's cache of names explains.
-@test "a group that can't be found for a moment is removed all the same" {
-	only_ours
-	need strace
-	up
-	timeout 20 strace -qq -o "$T/trace" -e trace=rmdir -e inject=rmdir:error=ENOENT:when=1..3 "$RINGFENCE" --root "$T/state" delete --force "$id" </dev/null 3>&-
-	grep -q 'ENOENT.*INJECTED' "$T/trace"
-	left=$(find /sys/fs/cgroup -maxdepth 5 -type d -name "*$id*")
-	[ -z "$left" ] || { echo "$left"; return 1; }
-}
