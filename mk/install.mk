@@ -37,7 +37,7 @@ uninstall: ## remove what install put there
 
 # A clean copy of the sources with packaging/debian as debian/; the package appears in build/deb/.
 DEB_TREE := build/deb/ringfence-$(VERSION)
-DEB_SOURCES := $(wildcard $(ROOMS)) Makefile mk LICENSE README.md CHANGELOG.md docs packaging scripts
+DEB_SOURCES := ringfence.c $(wildcard $(ROOMS)) Makefile mk LICENSE README.md CHANGELOG.md docs packaging scripts
 
 .PHONY: deb
 deb: ## build the Debian package: build/deb/ringfence_VERSION_ARCH.deb
