@@ -47,7 +47,7 @@ payload() {
 	else
 		cp "$top/ringfence" "$1/"
 	fi
-	cp -r "$top/tests/bats" "$1/tests/"
+	cp -r "$top/tests/bats" "$top/tests/views" "$1/tests/"
 	[ ! -d "$top/tests/data" ] || cp -r "$top/tests/data" "$1/tests/"
 	# Small helper programs that the host built, when there are any.
 	[ ! -d "$top/build/helpers" ] || { mkdir -p "$1/build" && cp -r "$top/build/helpers" "$1/build/"; }

@@ -30,5 +30,6 @@ v2)
 	exit 2
 	;;
 esac
-exec unshare -m --propagation private bash -c "{ $prepare; } && mount --make-rshared / || exit 1
+abandoned=$(dirname "$0")/abandoned.sh
+exec unshare -m --propagation private bash -c "$abandoned && { $prepare; } && mount --make-rshared / || exit 1
 	exec \"\$@\"" view "$@"
