@@ -296,15 +296,23 @@ static bool is_place(const char *path, const char *const *places)
 	return false;
 }
 
+/* The place of the host that a mount shows; false: it shows none. */
+static bool shows_host(const struct spec_mount *m, char *from, size_t size)
+{
+	if (!is_bind(m) || !m->source)
+		return false;
+	plain(m->source, from, size);
+	return true;
+}
+
 static void host_mount(struct spec_look *l)
 {
 	char from[256];
 
 	for (size_t i = 0; i < l->s->mounts.n; i++) {
 		const struct spec_mount *m = &l->s->mounts.items[i];
-		if (!is_bind(m) || !m->source)
+		if (!shows_host(m, from, sizeof(from)))
 			continue;
-		plain(m->source, from, sizeof(from));
 		if (is_place(from, engine_sockets))
 			spec_say_at(l, "/mounts", i,
 				    "%s: whoever may talk to it is root of the host", from);
@@ -319,10 +327,7 @@ static void host_secrets(struct spec_look *l)
 
 	for (size_t i = 0; i < l->s->mounts.n; i++) {
 		const struct spec_mount *m = &l->s->mounts.items[i];
-		if (!is_bind(m) || !m->source)
-			continue;
-		plain(m->source, from, sizeof(from));
-		if (is_place(from, secret_places) &&
+		if (shows_host(m, from, sizeof(from)) && is_place(from, secret_places) &&
 		    (is_readonly(m) || !is_place(from, host_places)))
 			spec_say_at(l, "/mounts", i, "%s of the host can be read", from);
 	}
