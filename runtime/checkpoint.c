@@ -43,6 +43,17 @@ static int write_list(const struct rt_criu_call *call, const char *name, const c
 	return file_replace_at(call->img.fd, name, b.s, b.len, 0600, e);
 }
 
+/* Empty: it is closed. */
+static const char *link_of(pid_t pid, int fd, char buf[PATH_MAX])
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+	ssize_t n = readlink(path, buf, PATH_MAX - 1);
+	buf[n < 0 ? 0 : n] = '\0';
+	return buf;
+}
+
 /* What the streams were, as runc keeps it, and what a restore has to know of them. */
 static int streams(const struct rt_container *c, struct rt_criu_call *call, struct err *e)
 {
@@ -50,18 +61,12 @@ static int streams(const struct rt_container *c, struct rt_criu_call *call, stru
 	char links[3][PATH_MAX];
 
 	for (int fd = 0; fd < 3; fd++) {
-		keys[fd] = rt_stream_outside(c, fd);
-		targets[fd] = keys[fd];
-		if (keys[fd] && rt_criu_is_external(keys[fd]))
-			rt_wire_str(&call->opts, RT_CO_EXTERNAL, keys[fd]);
-		if (keys[fd] && !rt_criu_is_external(keys[fd]))
-			continue;
-		char path[64];
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)c->doc.pid, fd);
-		ssize_t n = readlink(path, links[fd], PATH_MAX - 1);
-		/* It may be closed. */
-		links[fd][n < 0 ? 0 : n] = '\0';
-		targets[fd] = links[fd];
+		const char *key = keys[fd] = targets[fd] = rt_stream_outside(c, fd);
+		bool external = key && rt_criu_is_external(key);
+		if (external)
+			rt_wire_str(&call->opts, RT_CO_EXTERNAL, key);
+		if (external || !key)
+			targets[fd] = link_of(c->doc.pid, fd, links[fd]);
 	}
 	int rc = write_list(call, RT_CRIU_TARGETS, targets, e);
 	return rc < 0 ? rc : write_list(call, RT_CRIU_STREAMS, keys, e);
@@ -148,10 +153,10 @@ static int request(struct rt_container *c, const struct rt_criu *how, struct rt_
 	rt_wire_str(b, RT_CO_PARENT_IMG, how->parent_path);
 	if (how->pre_dump || how->parent_path)
 		rt_wire_num(b, RT_CO_TRACK_MEM, 1);
-	if (c->group)
+	if (c->group) {
 		freezer(c, b);
-	if (c->group)
 		own_hierarchies(c, b);
+	}
 	rc = external_ns(c, SPEC_NS_NETWORK, "net", RT_CRIU_EXT_NET, b, e);
 	if (rc == 0)
 		rc = external_ns(c, SPEC_NS_PID, "pid", RT_CRIU_EXT_PID, b, e);

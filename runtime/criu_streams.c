@@ -31,19 +31,28 @@ static bool is_terminal(unsigned number)
 		number < UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT);
 }
 
-/* NULL: closed, or nothing that CRIU takes from outside. */
-static const char *stream_key(struct arena *a, int fd)
+/* NULL: it has a name in a file system. */
+static const char *link_key(struct arena *a, int fd)
 {
 	char path[32], target[LINK_MAX_LEN];
-	struct statx st;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	ssize_t n = readlink(path, target, sizeof(target) - 1);
-	target[n < 0 ? 0 : n] = '\0';
-	if (strstr(target, ":["))
-		return arena_strdup(a, target);
-	if (n < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0)
+	if (n <= 0 || target[0] == '/')
 		return NULL;
+	target[n] = '\0';
+	return arena_strdup(a, target);
+}
+
+/* NULL: closed, or nothing that CRIU takes from outside. */
+static const char *stream_key(struct arena *a, int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0)
+		return NULL;
+	if (S_ISFIFO(st.stx_mode) || S_ISSOCK(st.stx_mode))
+		return link_key(a, fd);
 	if (S_ISCHR(st.stx_mode) && is_terminal(st.stx_rdev_major))
 		return arena_printf(
 			a, "tty[%llx:%llx]",
