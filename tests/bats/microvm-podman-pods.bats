@@ -9,7 +9,7 @@ kernel_installed() { [ -r /usr/local/lib/ringfence/vmlinux ] || [ -r /usr/lib/ri
 setup_file() {
 	vm_host || return 0
 	# podman's helper passes no variable of ours on.
-	[ "$RF_VIEW" != hostvm ] || kernel_installed || install -D "$RINGFENCE_KERNEL" /usr/local/lib/ringfence/vmlinux
+	[ "$RF_VIEW" != hostvm ] || [ -z "${RINGFENCE_KERNEL:-}" ] || kernel_installed || install -D "$RINGFENCE_KERNEL" /usr/local/lib/ringfence/vmlinux
 	kernel_installed || return 0
 	engine_up
 	[ -z "${P:-}" ] || engine_infra
