@@ -3,7 +3,10 @@
  * Invariants
  *  1. RAM is [0, low) and [VM_HIGH_START, VM_HIGH_START + size - low), low = min(size, VM_LOW_END).
  *  2. No sum is formed that could wrap: lengths are compared with what is left.
- *  3. Before and behind RAM lies nothing: a wrong address that got past all checks ends the monitor
+ *  3. A template's holes are memory, not the file's: who touches a page of a hole in tmpfs(5),
+ * where templates lie in general, is given one that the file keeps, until that file system is full,
+ * and then SIGBUS.
+ *  4. Before and behind RAM lies nothing: a wrong address that got past all checks ends the monitor
  *     instead of changing it.
  */
 #include "microvm/memory.h"
@@ -13,6 +16,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* A guest's page of 2 MiB can be one of the host's only when their addresses agree to here. */
 #define ALIGN (2ull << 20)
@@ -71,6 +75,34 @@ static int file_part(int fd, uint64_t size, uint64_t offset, uint64_t *ret_len, 
 	return 0;
 }
 
+static uint64_t round_up(uint64_t n)
+{
+	return (n + VM_PAGE - 1) & ~(uint64_t)(VM_PAGE - 1);
+}
+
+/* (3) Where the file system can't tell, all of it is data (lseek(2)). */
+static int map_data(struct vm_memory *m, int fd, uint64_t offset, uint64_t len, struct err *e)
+{
+	for (uint64_t at = 0; at < len;) {
+		off_t data = lseek(fd, (off_t)(offset + at), SEEK_DATA);
+		if (data < 0 && errno == ENXIO)
+			return 0; /* a hole up to the end */
+		off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
+		if (hole < 0)
+			return err_sys(e, errno, "", "looking for the template's memory");
+		uint64_t from = ((uint64_t)data - offset) & ~(uint64_t)(VM_PAGE - 1);
+		uint64_t to = round_up((uint64_t)hole - offset);
+		if (from >= len)
+			return 0;
+		at = to < round_up(len) ? to : round_up(len);
+		if (mmap(m->base + from, at - from, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd,
+			 (off_t)(offset + from)) == MAP_FAILED)
+			return err_sys(e, errno, "", "mapping the template's memory");
+	}
+	return 0;
+}
+
 int vm_memory_map(struct vm_memory *m, uint64_t size, int fd, uint64_t offset, struct err *e)
 {
 	struct vm_memory fresh;
@@ -82,13 +114,14 @@ int vm_memory_map(struct vm_memory *m, uint64_t size, int fd, uint64_t offset, s
 	rc = vm_memory_make(&fresh, size, e);
 	if (rc < 0)
 		return rc;
-	if (len && mmap(fresh.base, len, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED) {
-		rc = err_sys(e, errno, "", "mapping the template's memory");
+	rc = map_data(&fresh, fd, offset, len, e);
+	if (rc < 0) {
 		vm_memory_free(&fresh);
 		return rc;
 	}
 	madvise(fresh.base, size, MADV_DONTDUMP);
+	/* Many machines stand on one template: what each writes is its own in pages of 4 KiB. */
+	madvise(fresh.base, size, MADV_NOHUGEPAGE);
 	*m = fresh;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -192,12 +193,42 @@ static void memory_from_a_template(void **state)
 	close(fd);
 }
 
+/* What is touched of a hole is ours, and nothing that the template's file system has to find room
+ * for. */
+static void holes_of_a_template(void **state)
+{
+	int fd = memfd_create("template", MFD_CLOEXEC);
+	struct stat before, after;
+	struct vm_memory m;
+	struct err e;
+	unsigned sum = 0;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, (off_t)RAM + VM_PAGE), 0);
+	assert_int_equal(pwrite(fd, "a", 1, VM_PAGE), 1);
+	assert_int_equal(pwrite(fd, "b", 1, VM_PAGE + RAM / 2 + 77), 1);
+	assert_int_equal(fstat(fd, &before), 0);
+	assert_int_equal(vm_memory_map(&m, RAM, fd, VM_PAGE, &e), 0);
+	for (size_t i = 0; i < RAM; i++)
+		sum += m.base[i];
+	assert_int_equal(sum, 'a' + 'b');
+	for (size_t i = 0; i < RAM; i += VM_PAGE)
+		m.base[i + 9] = 'x';
+	assert_int_equal(m.base[0], 'a');
+	assert_int_equal(m.base[RAM / 2 + 77], 'b');
+	assert_int_equal(fstat(fd, &after), 0);
+	assert_int_equal(after.st_blocks, before.st_blocks);
+	vm_memory_free(&m);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(memory_has_edges),         T(memory_above_the_hole),    T(memory_is_guarded),
 		T(memory_that_will_be_full), T(memory_refuses_odd_sizes), T(memory_from_a_template),
+		T(holes_of_a_template),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
