@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NET_NAME_SIZE 16 /* with the terminator */
 
@@ -56,12 +57,22 @@ struct net_card {
 	char name[NET_NAME_SIZE];
 	int index; /* in the namespace that was described; in no JSON */
 	uint8_t mac[6];
+	/* Not all zero: of a machine that goes on elsewhere (restore): the MAC that the card has
+	 * there still; it gives up the addresses that it had. */
+	uint8_t was[6];
 	uint32_t mtu;
 	struct net_address *addresses;
 	struct net_route *routes;
 	struct net_neighbour *neighbours;
 	size_t n_addresses, n_routes, n_neighbours;
 };
+
+static inline bool net_card_moved(const struct net_card *c)
+{
+	static const uint8_t none[6];
+
+	return memcmp(c->was, none, sizeof(none)) != 0;
+}
 
 struct net_cards { /* in the order of their indices */
 	struct net_card *items;

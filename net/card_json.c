@@ -1,6 +1,6 @@
 /* net/card_json.c: cards as JSON, from the host to the agent (card.h):
  *
- *	"cards": [{"name": "eth0", "mac": "02:00:00:00:00:01", "mtu": 1500,
+ *	"cards": [{"name": "eth0", "mac": "02:00:00:00:00:01", "was": "…", "mtu": 1500,
  *	  "addresses": [{"ip": "10.0.0.2", "prefix": 24, "broadcast": "10.0.0.255", "peer": "…",
  *	                 "noPrefixRoute": true}],
  *	  "routes": [{"to": "0.0.0.0", "prefix": 0, "via": "10.0.0.1", "source": "…", "metric": 5,
@@ -24,13 +24,13 @@
 
 /* --- writing --- */
 
-static void put_mac(struct json_out *o, const uint8_t mac[6])
+static void put_mac(struct json_out *o, const char *key, const uint8_t mac[6])
 {
 	char text[MAC_TEXT];
 
 	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
 		 mac[3], mac[4], mac[5]);
-	json_put_str(o, "mac", text);
+	json_put_str(o, key, text);
 }
 
 static void put_ip(struct json_out *o, const char *key, const struct net_ip *ip)
@@ -79,7 +79,7 @@ static void put_neighbour(struct json_out *o, const struct net_neighbour *n)
 {
 	json_obj_open(o, NULL);
 	put_ip(o, "ip", &n->ip);
-	put_mac(o, n->mac);
+	put_mac(o, "mac", n->mac);
 	json_obj_close(o);
 }
 
@@ -87,7 +87,9 @@ static void put_card(struct json_out *o, const struct net_card *c)
 {
 	json_obj_open(o, NULL);
 	json_put_str(o, "name", c->name);
-	put_mac(o, c->mac);
+	put_mac(o, "mac", c->mac);
+	if (net_card_moved(c))
+		put_mac(o, "was", c->was);
 	put_number(o, "mtu", c->mtu);
 	json_arr_open(o, "addresses");
 	for (size_t i = 0; i < c->n_addresses; i++)
@@ -139,12 +141,12 @@ static bool mac_from(const char *s, uint8_t ret[6])
 	return s[MAC_TEXT - 1] == '\0';
 }
 
-static void get_mac(struct reader *r, const struct json *j, uint8_t ret[6])
+static void get_mac(struct reader *r, const struct json *j, const char *key, uint8_t ret[6])
 {
 	const char *s = NULL;
 
-	if (!json_get_string(j, "mac", &s) || !mac_from(s, ret))
-		refuse(r, "mac", "must be six bytes, as 02:00:00:00:00:01");
+	if (!json_get_string(j, key, &s) || !mac_from(s, ret))
+		refuse(r, key, "must be six bytes, as 02:00:00:00:00:01");
 }
 
 static struct net_ip get_ip(struct reader *r, const struct json *j, const char *key, bool needed)
@@ -230,7 +232,7 @@ static void get_neighbour(struct reader *r, const struct json *j, void *to)
 	struct net_neighbour *n = to;
 
 	n->ip = get_ip(r, j, "ip", true);
-	get_mac(r, j, n->mac);
+	get_mac(r, j, "mac", n->mac);
 }
 
 /* A list of objects, each given to `get` with a zeroed item of `size` bytes. */
@@ -284,7 +286,9 @@ static void get_card(struct reader *r, const struct json *j, void *to)
 	}
 	snprintf(c->name, sizeof(c->name), "%s", name);
 	snprintf(r->where, sizeof(r->where), "/cards: %s", name);
-	get_mac(r, j, c->mac);
+	get_mac(r, j, "mac", c->mac);
+	if (json_get(j, "was"))
+		get_mac(r, j, "was", c->was);
 	c->mtu = get_number(r, j, "mtu", MTU_MAX);
 	if (c->mtu && c->mtu < MTU_MIN)
 		refuse(r, "mtu", "must be 68 or more");

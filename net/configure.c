@@ -50,8 +50,8 @@ static int finish(struct net_nl *nl, struct nl_msg *msg, int put)
 /* --- finding and naming --- */
 
 struct search {
-	const uint8_t *mac;
-	struct net_link own, blank; /* index 0: none */
+	const struct net_card *card;
+	struct net_link own, was, blank; /* index 0: none */
 };
 
 static void compare_mac(struct nlmsghdr *h, void *arg)
@@ -65,8 +65,10 @@ static void compare_mac(struct nlmsghdr *h, void *arg)
 	if (h->nlmsg_type != RTM_NEWLINK || i->ifi_type != ARPHRD_ETHER || !name || !mac ||
 	    nla_len(mac) != 6)
 		return;
-	if (memcmp(nla_data(mac), s->mac, 6) == 0)
+	if (memcmp(nla_data(mac), s->card->mac, 6) == 0)
 		to = &s->own;
+	else if (net_card_moved(s->card) && memcmp(nla_data(mac), s->card->was, 6) == 0)
+		to = &s->was;
 	else if (memcmp(nla_data(mac), NET_BLANK_MAC, sizeof(NET_BLANK_MAC) - 1) == 0)
 		to = &s->blank;
 	if (!to || to->index)
@@ -87,15 +89,15 @@ static int set_mac(struct net_nl *nl, const struct net_link *l, const uint8_t ma
 static int find(struct net_nl *nl, const struct net_card *c, struct net_link *ret, struct err *e)
 {
 	struct ifinfomsg i = {0};
-	struct search s = {.mac = c->mac};
+	struct search s = {.card = c};
 	struct nl_msg *msg = net_nl_msg(RTM_GETLINK, NLM_F_DUMP, &i, sizeof(i));
 	int rc = net_nl_call(nl, &msg, compare_mac, &s);
 
-	if (rc == 0 && !s.own.index && !s.blank.index)
+	if (rc == 0 && !s.own.index && !s.was.index && !s.blank.index)
 		rc = -ENODEV;
 	if (rc < 0)
 		return err_sys(e, -rc, c->name, "looking for the card with its MAC");
-	*ret = s.own.index ? s.own : s.blank;
+	*ret = s.own.index ? s.own : s.was.index ? s.was : s.blank;
 	rc = s.own.index ? 0 : set_mac(nl, ret, c->mac);
 	return rc < 0 ? err_sys(e, -rc, c->name, "setting the MAC of %s", ret->name) : 0;
 }
@@ -164,6 +166,59 @@ static int add_address(struct net_nl *nl, int index, const struct net_address *a
 		      put_ip(msg, IFA_BROADCAST, &a->broadcast) |
 		      nla_put_u32(msg, IFA_FLAGS, flags);
 	return finish(nl, msg, put);
+}
+
+#define OLD_MAX 64u
+
+struct olds {
+	int index;
+	unsigned n;
+	struct {
+		struct ifaddrmsg a;
+		struct net_ip ip, peer;
+	} items[OLD_MAX];
+};
+
+static struct net_ip ip_of(uint8_t family, struct nlattr *a)
+{
+	struct net_ip ip = {.family = family};
+
+	if (!a || nla_len(a) != (int)ip_size(&ip))
+		return (struct net_ip){0};
+	memcpy(ip.bytes, nla_data(a), ip_size(&ip));
+	return ip;
+}
+
+static void take_old(struct nlmsghdr *h, void *arg)
+{
+	struct olds *o = arg;
+	const struct ifaddrmsg *a = nlmsg_data(h);
+
+	if (h->nlmsg_type != RTM_NEWADDR || (int)a->ifa_index != o->index ||
+	    a->ifa_scope != RT_SCOPE_UNIVERSE || o->n == OLD_MAX)
+		return;
+	o->items[o->n].a = *a;
+	o->items[o->n].ip = ip_of(a->ifa_family, nlmsg_find_attr(h, sizeof(*a), IFA_LOCAL));
+	o->items[o->n++].peer = ip_of(a->ifa_family, nlmsg_find_attr(h, sizeof(*a), IFA_ADDRESS));
+}
+
+/* What it had where it was before; the routes go with them. One that another took along is gone. */
+static int drop_addresses(struct net_nl *nl, int index)
+{
+	struct olds o = {.index = index};
+	struct ifaddrmsg any = {.ifa_family = AF_UNSPEC};
+	struct nl_msg *msg = net_nl_msg(RTM_GETADDR, NLM_F_DUMP, &any, sizeof(any));
+	int rc = net_nl_call(nl, &msg, take_old, &o);
+
+	for (unsigned i = 0; rc == 0 && i < o.n; i++) {
+		msg = net_nl_msg(RTM_DELADDR, NLM_F_ACK, &o.items[i].a, sizeof(o.items[i].a));
+		rc = finish(nl, msg,
+			    msg ? put_ip(msg, IFA_LOCAL, &o.items[i].ip) |
+					    put_ip(msg, IFA_ADDRESS, &o.items[i].peer)
+				: 0);
+		rc = rc == -EADDRNOTAVAIL ? 0 : rc;
+	}
+	return rc;
 }
 
 static int put_mtu(struct nl_msg *msg, uint32_t mtu)
@@ -271,6 +326,8 @@ static int set_card(struct net_nl *nl, const struct net_card *c, struct err *e)
 		rc = set_name(nl, c, &l, e);
 	if (rc == 0 && c->mtu)
 		rc = set_mtu(nl, c, &l, e);
+	if (rc == 0 && net_card_moved(c) && drop_addresses(nl, l.index) < 0)
+		rc = err_set(e, ERR_SYSTEM, EIO, c->name, "dropping the addresses that it had");
 	if (rc == 0)
 		rc = set_addresses(nl, c, l.index, e);
 	if (rc < 0)

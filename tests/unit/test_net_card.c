@@ -611,6 +611,40 @@ static void test_blank_cards(void **state)
 	assert_string_equal(e.where, "wan");
 }
 
+/* A machine that goes on with another network than it had. */
+static void test_moved_card(void **state)
+{
+	static const uint8_t then[6] = {2, 0, 0, 0, 1, 0};
+	auto_fd guest = -1;
+	auto_arena arena = {0};
+	auto_strbuf text = {0};
+	struct net_cards c;
+	struct json *j;
+	struct err e = {0};
+
+	(void)state;
+	need_privilege();
+	guest = new_ns();
+	run_in(guest, "ip link add eth0 address 02:00:00:00:01:00 type veth peer name eth1 address "
+		      "02:00:00:00:01:01 && ip link set eth0 up && ip link set eth1 up && "
+		      "ip addr add 192.0.2.9/24 dev eth0 && ip addr add 192.0.2.10/24 dev eth0 && "
+		      "ip addr add 2001:db8::9/64 dev eth0 nodad && "
+		      "ip route add default via 192.0.2.1 && ip addr add 198.51.100.1/24 dev eth1");
+	c = describe(&arena, box);
+	assert_int_equal(c.n, 1);
+	memcpy(c.items[0].was, then, 6);
+	/* As the agent hears it. */
+	to_json(&c, &text);
+	assert_non_null(strstr(text.s, "\"was\":\"02:00:00:00:01:00\""));
+	assert_int_equal(json_parse(&arena, text.s, text.len, "cards", &j, &e), 0);
+	assert_int_equal(net_cards_parse(j, &arena, &c, &e), 0);
+	configure(guest, &c);
+	same_output(box, guest, "ip -o addr show dev eth0 scope global | sed 's/^[0-9]*: //'");
+	same_output(box, guest, "ip route show dev eth0");
+	same_output(box, guest, "ip -o link show dev eth0 | grep -oE 'ether [0-9a-f:]+'");
+	run_in(guest, "ip -o addr show dev eth1 | grep -q 198.51.100.1");
+}
+
 static void test_no_card(void **state)
 {
 	struct net_card card = {.name = "eth0", .mac = {2, 9, 9, 9, 9, 9}};
@@ -626,17 +660,12 @@ static void test_no_card(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_describe),
-		cmocka_unit_test(test_json_back),
-		cmocka_unit_test(test_json_bad),
-		cmocka_unit_test(test_wire),
-		cmocka_unit_test(test_one_at_a_time),
-		cmocka_unit_test(test_undo),
-		cmocka_unit_test(test_undo_beside_others),
-		cmocka_unit_test(test_configure),
-		cmocka_unit_test(test_swapped_names),
-		cmocka_unit_test(test_blank_cards),
-		cmocka_unit_test(test_no_card),
+		cmocka_unit_test(test_describe),           cmocka_unit_test(test_json_back),
+		cmocka_unit_test(test_json_bad),           cmocka_unit_test(test_wire),
+		cmocka_unit_test(test_one_at_a_time),      cmocka_unit_test(test_undo),
+		cmocka_unit_test(test_undo_beside_others), cmocka_unit_test(test_configure),
+		cmocka_unit_test(test_swapped_names),      cmocka_unit_test(test_blank_cards),
+		cmocka_unit_test(test_moved_card),         cmocka_unit_test(test_no_card),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
