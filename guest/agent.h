@@ -45,6 +45,7 @@ struct guest_stream {
 	int conn;      /* who is attached, or -1 */
 	bool in, out;  /* to the process, from the process */
 	bool in_over;  /* the client has sent all */
+	bool held;     /* the client may be torn off, and another will come (GUEST_HOLD) */
 	bool finished; /* nothing comes or goes any more */
 	struct guest_rest rest_in, rest_out;
 	struct vm_source inner_source, conn_source;
@@ -111,6 +112,7 @@ enum guest_what {
 	GUEST_LEND,    /* gives the client's connection back to the worker */
 	GUEST_IO,      /* id, token, n: the connection becomes that stream */
 	GUEST_CLOSE,   /* id, token, n: that stream is over, whoever is attached */
+	GUEST_HOLD,    /* id, token, n 1: the streams let go, for a while; n 0: that is over */
 	GUEST_WAIT,    /* id, token: the connection is answered at the end; n 1: and holds it */
 	GUEST_SIGNAL,  /* id, token, n */
 	GUEST_WINSIZE, /* id, token, rows, columns */
@@ -159,6 +161,10 @@ void guest_stream_init(struct guest_stream *s, struct guest_proc *p);
 int guest_stream_inner(struct guest_stream *s, int fd, bool in, bool out, struct err *e);
 /* Owns conn when it returns 0. It is told so before the first byte. */
 int guest_stream_attach(struct guest_stream *s, int conn, struct err *e);
+/* hold: an output's client is parted from behind all that was sent to it; an input's may be torn
+ * off, by a restore on another host, which isn't the end of the input. Until the next client, or
+ * false. */
+void guest_stream_hold(struct guest_stream *s, bool hold);
 /* The process has ended: what is in the pipe is all there will be. */
 void guest_stream_end(struct guest_stream *s);
 /* Nobody on the host will ever take or send bytes again: the process finds its pipe without the

@@ -117,6 +117,16 @@ static int close_stream(struct turn *t, struct err *e)
 	return 0;
 }
 
+static int hold(struct turn *t, struct err *e)
+{
+	struct guest_proc *p = NULL;
+	int rc = find(t, &p, e);
+
+	for (int i = 0; rc == 0 && i < 3; i++)
+		guest_stream_hold(&p->streams[i], t->ask.n == 1);
+	return rc;
+}
+
 static int wait_for(struct turn *t, struct err *e)
 {
 	struct guest_proc *p = NULL;
@@ -202,10 +212,11 @@ static int follow(struct turn *t, struct err *e)
 }
 
 static int (*const functions[])(struct turn *t, struct err *e) = {
-	[GUEST_RESERVE] = reserve,    [GUEST_STREAM] = give_stream, [GUEST_COMMIT] = commit,
-	[GUEST_CANCEL] = cancel,      [GUEST_LEND] = lend,          [GUEST_IO] = io,
-	[GUEST_WAIT] = wait_for,      [GUEST_SIGNAL] = send_signal, [GUEST_WINSIZE] = winsize,
-	[GUEST_CLOSE] = close_stream, [GUEST_FORGET] = forget,      [GUEST_FOLLOW] = follow,
+	[GUEST_RESERVE] = reserve, [GUEST_STREAM] = give_stream, [GUEST_COMMIT] = commit,
+	[GUEST_CANCEL] = cancel,   [GUEST_LEND] = lend,          [GUEST_IO] = io,
+	[GUEST_WAIT] = wait_for,   [GUEST_SIGNAL] = send_signal, [GUEST_WINSIZE] = winsize,
+	[GUEST_HOLD] = hold,       [GUEST_CLOSE] = close_stream, [GUEST_FORGET] = forget,
+	[GUEST_FOLLOW] = follow,
 };
 
 static void answer(struct turn *t)

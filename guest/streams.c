@@ -23,6 +23,7 @@ enum carried {
 	MORE,  /* a chunk went through */
 	LATER, /* nothing there, or no room */
 	OVER,  /* the source has ended */
+	TORN,  /* the source is lost */
 	DEAD,  /* the target takes no more */
 };
 
@@ -77,8 +78,10 @@ static int carry(int from, int to, struct guest_rest *r)
 	if (rc != MORE)
 		return rc;
 	ssize_t n = read(from, chunk, sizeof(chunk));
-	if (n <= 0)
-		return n < 0 && (errno == EAGAIN || errno == EINTR) ? LATER : OVER;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? LATER : TORN;
+	if (n == 0)
+		return OVER;
 	rc = put(to, chunk, (size_t)n, &done);
 	return rc == MORE ? MORE : keep(r, chunk + done, (size_t)n - done, rc);
 }
@@ -102,7 +105,8 @@ static void detach(struct guest_stream *s)
 	vm_loop_drop(loop_of(s), &s->conn_source);
 	vm_loop_drop(loop_of(s), &s->inner_source);
 	fd_close(&s->conn);
-	drop_rest(&s->rest_in);
+	if (!s->held)
+		drop_rest(&s->rest_in);
 	s->in_over = false;
 }
 
@@ -127,7 +131,7 @@ static void pump_out(struct guest_stream *s)
 {
 	int rc = carry_some(s->inner, s->conn, &s->rest_out);
 
-	if (rc == OVER || (rc != DEAD && all_read(s)))
+	if (rc == OVER || rc == TORN || (rc != DEAD && all_read(s)))
 		finish(s);
 	else if (rc == DEAD)
 		detach(s);
@@ -138,7 +142,11 @@ static void pump_in(struct guest_stream *s)
 	int rc = s->in_over ? flush(&s->rest_in, s->inner)
 			    : carry_some(s->conn, s->inner, &s->rest_in);
 
-	if (rc == OVER)
+	if (rc == TORN && s->held) {
+		detach(s);
+		return;
+	}
+	if (rc == OVER || rc == TORN)
 		s->in_over = true;
 	if (rc == DEAD && s->out) /* a terminal that was hung up: reading it will say so */
 		drop_rest(&s->rest_in);
@@ -257,7 +265,7 @@ static bool taken(const struct guest_stream *s)
 
 int guest_stream_attach(struct guest_stream *s, int conn, struct err *e)
 {
-	if (taken(s))
+	if (taken(s) && !s->held)
 		return err_set(e, ERR_STATE, EBUSY, s->proc->id,
 			       "somebody is attached to the stream already");
 	if (s->inner < 0 && !s->finished)
@@ -268,12 +276,20 @@ int guest_stream_attach(struct guest_stream *s, int conn, struct err *e)
 	if (rc < 0)
 		return rc;
 	detach(s);
+	s->held = false;
 	s->conn = conn;
 	if (s->finished) /* it is over, as its client sees at once */
 		detach(s);
 	else
 		pump(s);
 	return 0;
+}
+
+void guest_stream_hold(struct guest_stream *s, bool hold)
+{
+	s->held = hold;
+	if (hold && s->out)
+		detach(s);
 }
 
 void guest_stream_end(struct guest_stream *s)

@@ -116,8 +116,19 @@ static int pause_verb(struct guest_job *j, struct err *e)
 	return rt_pause(&j->env, j->id, true, e);
 }
 
+static int detach(struct guest_job *j, struct err *e)
+{
+	struct guest_ask ask = {.what = GUEST_HOLD, .n = 1};
+
+	return guest_ask(j, &ask, -1, NULL, e);
+}
+
 static int resume(struct guest_job *j, struct err *e)
 {
+	struct guest_ask ask = {.what = GUEST_HOLD};
+	struct err ignored;
+
+	(void)guest_ask(j, &ask, -1, NULL, &ignored);
 	return rt_pause(&j->env, j->id, false, e);
 }
 
@@ -276,6 +287,7 @@ static const struct {
 	{"winsize", winsize, CONTAINER},
 	{"pause", pause_verb, CONTAINER},
 	{"resume", resume, CONTAINER},
+	{"detach", detach, CONTAINER},
 	{"update", update, CONTAINER},
 	{"stats", stats, CONTAINER},
 	{"events", events, CONTAINER},

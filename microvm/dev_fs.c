@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <linux/fuse.h>
 #include <linux/virtio_fs.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -309,6 +310,20 @@ static void reset(struct vm_device *d)
 	wait_writable(f, false);
 }
 
+/* A request that is with the server would be lost to the guest: it waits for each. */
+static void save(struct vm_device *d, struct strbuf *out)
+{
+	struct fs_device *f = of(d);
+	struct pollfd p = {.fd = f->sock, .events = POLLIN};
+
+	(void)out;
+	while (!f->gone && f->n_free < UNDER_WAY)
+		if (!hear(f))
+			(void)poll(&p, 1, -1);
+	for (unsigned i = 0; i < QUEUES; i++)
+		vm_device_signal(d, i);
+}
+
 static void free_device(struct vm_device *d)
 {
 	struct fs_device *f = of(d);
@@ -327,6 +342,7 @@ static const struct vm_device_ops ops = {
 	.config_len = sizeof(struct virtio_fs_config),
 	.notify = notify,
 	.reset = reset,
+	.save = save,
 	.free = free_device,
 };
 

@@ -60,15 +60,21 @@ typedef int (*vm_fs_limit)(bool worker, struct err *e);
 
 /* Answers requests until the other end closes: 0. `threads` workers (1 to 8), each limited by
  * `limit` unless NULL. Single-threaded caller. control: a listening SOCK_SEQPACKET socket by which
- * shares come and go meanwhile, or -1; who reaches it is trusted, the guest mustn't. */
-int vm_fs_serve(int sock, int control, const struct vm_share *shares, size_t n, unsigned threads,
-		vm_fs_limit limit, struct err *e);
+ * shares come and go meanwhile, or -1; who reaches it is trusted, the guest mustn't. from: a file
+ * of vm_fs_save(), for a guest that goes on with what it held then; or -1. */
+int vm_fs_serve(int sock, int control, int from, const struct vm_share *shares, size_t n,
+		unsigned threads, vm_fs_limit limit, struct err *e);
 
 /* From another process, on a connection to the control socket. `owner` is a name of the caller's
  * choice: what was added under it goes with it. The descriptor stays the caller's; s->name is what
  * the guest finds the share by, which may be another's of the same directory (fs_share.c, 4).
  * -EEXIST: the name is taken. */
 int vm_fs_add(int conn, const char *owner, struct vm_share *s, struct err *e);
+/* It serves: what it goes on from was taken. */
+int vm_fs_ready(int conn, struct err *e);
+/* Writes down what the guest holds of the files, to an empty file (borrowed). The machine stands
+ * still. ERR_UNSUPPORTED: a file is open that couldn't be opened again. */
+int vm_fs_save(int conn, int fd, struct err *e);
 /* An owner that there isn't has nothing. */
 int vm_fs_remove(int conn, const char *owner, struct err *e);
 

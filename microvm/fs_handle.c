@@ -162,3 +162,25 @@ void vm_fs_handles_free(struct vm_fs *fs)
 	free(fs->handles.slots);
 	pthread_mutex_destroy(&fs->handles.lock);
 }
+
+int vm_fs_handle_bring(struct vm_fs *fs, uint64_t id, struct vm_fs_node *node, int fd, bool dir)
+{
+	struct vm_fs_handles *t = &fs->handles;
+	uint32_t slot = (uint32_t)id, generation = t->generation;
+	uint64_t ignored;
+
+	if (slot >= 2 * t->max || (slot < t->n_slots && t->slots[slot])) {
+		fd_close(&fd);
+		return -EEXIST;
+	}
+	while (slot >= t->n_slots)
+		if (more_slots(t) < 0) {
+			fd_close(&fd);
+			return -ENOMEM;
+		}
+	t->free_hint = slot;
+	t->generation = (uint32_t)(id >> 32) - 1;
+	int rc = vm_fs_handle_add(fs, node, fd, dir, &ignored);
+	t->generation = generation;
+	return rc;
+}

@@ -151,6 +151,12 @@ uint64_t vm_fs_node_find(struct vm_fs *fs, const struct vm_fs_key *key, mode_t t
 /* As find, but makes the node when there is none. fd (O_PATH) is owned by the call. */
 int vm_fs_node_add(struct vm_fs *fs, const struct vm_fs_key *key, mode_t type, int fd,
 		   struct vm_fs_node *parent, const char *name, uint64_t *ret_id);
+/* After a restore: the node comes back under the id that it had, with its lookups. fd as above.
+ * -EEXIST: no such id can be, or it is taken. */
+int vm_fs_node_bring(struct vm_fs *fs, uint64_t id, const struct vm_fs_key *key, mode_t type,
+		     int fd, struct vm_fs_node *parent, const char *name, uint64_t nlookup);
+/* The same for a share's root, which is there. Single-threaded. */
+int vm_fs_node_renumber(struct vm_fs *fs, struct vm_fs_node *root, uint64_t id);
 /* Notes where the inode is now, without counting a lookup. */
 void vm_fs_node_moved(struct vm_fs *fs, const struct vm_fs_key *key, struct vm_fs_node *parent,
 		      const char *name);
@@ -165,6 +171,8 @@ void vm_fs_handles_reset(struct vm_fs *fs);
 void vm_fs_handles_drop(struct vm_fs *fs, unsigned share);
 /* fd is owned by the call, also when it fails. node is pinned once more. */
 int vm_fs_handle_add(struct vm_fs *fs, struct vm_fs_node *node, int fd, bool dir, uint64_t *ret_id);
+/* After a restore: under the id that it had. -EEXIST as for a node. */
+int vm_fs_handle_bring(struct vm_fs *fs, uint64_t id, struct vm_fs_node *node, int fd, bool dir);
 /* The handle, if it belongs to this node and is of this sort; -EBADF. */
 int vm_fs_handle_get(struct vm_fs *fs, uint64_t id, const struct vm_fs_node *node, bool dir,
 		     struct vm_fs_handle **ret);
@@ -225,6 +233,10 @@ int vm_fs_shares_init(struct vm_fs *fs, const struct vm_share *shares, size_t n,
 void vm_fs_shares_free(struct vm_fs *fs);
 /* Answers at the control socket until the requests' one is hung up; listen -1: at once. */
 void vm_fs_control(struct vm_fs *fs, int listen);
+
+/* fs_state.c: to an empty file, alone; and from it, before any request. */
+int vm_fs_state_save(struct vm_fs *fs, int fd, struct err *e);
+int vm_fs_state_load(struct vm_fs *fs, int fd, struct err *e);
 
 /* fs_dir.c */
 int vm_fs_do_opendir(struct vm_fs_call *c);

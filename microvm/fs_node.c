@@ -231,15 +231,14 @@ static void gets_fd(struct vm_fs_nodes *t, struct vm_fs_node *n, int fd)
 	t->awake++;
 }
 
-/* With the lock held. */
-static int insert(struct vm_fs_nodes *t, const struct vm_fs_key *key, mode_t type, int *fd,
-		  struct vm_fs_node *parent, const char *name, struct vm_fs_node **ret)
+/* With the lock held. The slot is free. */
+static int insert_at(struct vm_fs_nodes *t, uint32_t slot, const struct vm_fs_key *key, mode_t type,
+		     int *fd, struct vm_fs_node *parent, const char *name, struct vm_fs_node **ret)
 {
-	uint32_t slot;
 	struct vm_fs_node *n = calloc(1, sizeof(*n));
 	char *copy = strdup(name);
 
-	if (!n || !copy || free_slot(t, &slot) < 0) {
+	if (!n || !copy) {
 		free(n);
 		free(copy);
 		return -ENOMEM;
@@ -260,6 +259,16 @@ static int insert(struct vm_fs_nodes *t, const struct vm_fs_key *key, mode_t typ
 	spread(t);
 	*ret = n;
 	return 0;
+}
+
+static int insert(struct vm_fs_nodes *t, const struct vm_fs_key *key, mode_t type, int *fd,
+		  struct vm_fs_node *parent, const char *name, struct vm_fs_node **ret)
+{
+	uint32_t slot;
+
+	if (free_slot(t, &slot) < 0)
+		return -ENOMEM;
+	return insert_at(t, slot, key, type, fd, parent, name, ret);
 }
 
 int vm_fs_node_add(struct vm_fs *fs, const struct vm_fs_key *key, mode_t type, int fd,
@@ -466,4 +475,75 @@ void vm_fs_nodes_drop(struct vm_fs *fs, unsigned share)
 		free_node(t, n);
 	}
 	pthread_mutex_unlock(&t->lock);
+}
+
+/* --- after a restore --- */
+
+static int make_slot(struct vm_fs_nodes *t, uint64_t id)
+{
+	uint32_t slot = (uint32_t)id;
+
+	if (slot >= 2 * t->max || id >> 32 == 0)
+		return -EEXIST;
+	while (slot >= t->n_slots)
+		if (more_slots(t) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+int vm_fs_node_renumber(struct vm_fs *fs, struct vm_fs_node *root, uint64_t id)
+{
+	struct vm_fs_nodes *t = &fs->nodes;
+	uint32_t from = (uint32_t)root->id, to = (uint32_t)id;
+	int rc = make_slot(t, id);
+
+	if (rc < 0)
+		return rc;
+	struct vm_fs_node *other = t->slots[to];
+	if (other && other != root && other->parent)
+		return -EEXIST;
+	t->slots[from] = NULL;
+	if (other && other != root) { /* another root, whose turn comes */
+		t->slots[from] = other;
+		other->id = (uint64_t)t->generations[from] << 32 | from;
+	}
+	t->slots[to] = root;
+	t->generations[to] = (uint32_t)(id >> 32);
+	root->id = id;
+	return 0;
+}
+
+/* Two names of one inode that were two inodes then: the second is known by its id alone. */
+static struct vm_fs_key own_key(struct vm_fs_nodes *t, const struct vm_fs_key *key, uint64_t id)
+{
+	struct vm_fs_key own = *key;
+
+	if (find(t, key)) {
+		own.ino = id;
+		own.mnt = UINT64_MAX;
+	}
+	return own;
+}
+
+int vm_fs_node_bring(struct vm_fs *fs, uint64_t id, const struct vm_fs_key *key, mode_t type,
+		     int fd, struct vm_fs_node *parent, const char *name, uint64_t nlookup)
+{
+	struct vm_fs_nodes *t = &fs->nodes;
+	uint32_t slot = (uint32_t)id;
+	struct vm_fs_node *n;
+
+	pthread_mutex_lock(&t->lock);
+	int rc = make_slot(t, id);
+	if (rc == 0 && t->slots[slot])
+		rc = -EEXIST;
+	if (rc == 0) {
+		struct vm_fs_key own = own_key(t, key, id);
+		t->generations[slot] = (uint32_t)(id >> 32) - 1;
+		rc = insert_at(t, slot, &own, type, &fd, parent, name, &n);
+	}
+	if (rc == 0)
+		n->nlookup = nlookup;
+	pthread_mutex_unlock(&t->lock);
+	fd_close(&fd);
+	return rc;
 }

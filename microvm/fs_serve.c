@@ -228,14 +228,16 @@ static void init_alone(struct vm_fs *fs)
 	pthread_rwlockattr_destroy(&attr);
 }
 
-int vm_fs_serve(int sock, int control, const struct vm_share *shares, size_t n, unsigned threads,
-		vm_fs_limit limit, struct err *e)
+int vm_fs_serve(int sock, int control, int from, const struct vm_share *shares, size_t n,
+		unsigned threads, vm_fs_limit limit, struct err *e)
 {
 	struct vm_fs fs = {.sock = sock, .proc = -1, .limit = limit};
 
 	init_alone(&fs);
 	pthread_mutex_init(&fs.err_lock, NULL);
 	int rc = set_up(&fs, shares, n, e);
+	if (rc == 0 && from >= 0)
+		rc = vm_fs_state_load(&fs, from, e);
 	if (rc == 0) {
 		work_together(&fs, control,
 			      threads < 1             ? 1

@@ -9,6 +9,7 @@
  *     descriptor comes from its owner.
  *  4. One directory of a file system in memory is one share, however many containers bring it:
  *     memory that two of them map has to be the same pages in the guest.
+ *  5. The tables are written down (fs_state.c) when no request runs.
  */
 #include "microvm/fs_int.h"
 
@@ -19,6 +20,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -27,7 +29,7 @@
 
 #define PATIENCE_S 10 /* for a client of the control socket */
 
-enum what { ADD = 1, REMOVE };
+enum what { ADD = 1, REMOVE, SAVE, READY };
 
 struct ask {
 	uint32_t what;
@@ -38,6 +40,7 @@ struct ask {
 struct reply {
 	int32_t rc;
 	char name[VM_SHARE_NAME]; /* that it has now */
+	char why[200];            /* SAVE: what failed, in words */
 };
 
 /* --- the table --- */
@@ -225,6 +228,17 @@ static int leave(struct vm_fs *fs, const struct ask *a)
 
 /* --- the socket --- */
 
+static int save(struct vm_fs *fs, int fd, struct reply *r)
+{
+	auto_fd to = fd;
+	struct err e;
+	int rc = to < 0 ? -EINVAL : vm_fs_state_save(fs, to, &e);
+
+	if (rc < 0 && to >= 0)
+		snprintf(r->why, sizeof(r->why), "%.199s", e.text);
+	return rc;
+}
+
 static int answer(struct vm_fs *fs, const struct ask *a, int *fd, struct reply *r)
 {
 	int rc = -EINVAL;
@@ -234,6 +248,10 @@ static int answer(struct vm_fs *fs, const struct ask *a, int *fd, struct reply *
 		rc = want(fs, a, take_fd(fd), r->name);
 	else if (a->what == REMOVE)
 		rc = leave(fs, a);
+	else if (a->what == SAVE)
+		rc = save(fs, take_fd(fd), r);
+	else if (a->what == READY)
+		rc = 0;
 	pthread_rwlock_unlock(&fs->alone);
 	return rc;
 }
@@ -282,9 +300,28 @@ static int call(int conn, const struct ask *a, int fd, struct reply *r, const ch
 		rc = fd_recv(conn, r, sizeof(*r), &none, e);
 	if (rc >= 0 && rc != (int)sizeof(*r))
 		return err_set(e, ERR_SYSTEM, EPIPE, what, "the file server is gone");
+	r->why[sizeof(r->why) - 1] = '\0';
+	if (rc >= 0 && r->rc < 0 && r->why[0])
+		return err_set(e, ERR_UNSUPPORTED, -r->rc, NULL, "%s", r->why);
 	if (rc >= 0 && r->rc < 0)
 		return err_sys(e, -r->rc, what, "sharing it with the machine");
 	return rc < 0 ? rc : 0;
+}
+
+int vm_fs_ready(int conn, struct err *e)
+{
+	struct ask a = {.what = READY};
+	struct reply r;
+
+	return call(conn, &a, -1, &r, "files", e);
+}
+
+int vm_fs_save(int conn, int fd, struct err *e)
+{
+	struct ask a = {.what = SAVE};
+	struct reply r;
+
+	return call(conn, &a, fd, &r, "files", e);
 }
 
 int vm_fs_add(int conn, const char *owner, struct vm_share *s, struct err *e)

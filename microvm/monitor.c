@@ -10,6 +10,7 @@
 
 #include "common/fd.h"
 #include "common/str.h"
+#include "microvm/control.h"
 #include "microvm/fs.h"
 #include "microvm/jail.h"
 #include "microvm/proto.h"
@@ -46,6 +47,9 @@ struct vm_monitor {
 	struct vm_bus bus;
 	struct vm_vcpu vcpus[VM_VCPUS_MAX];
 	unsigned n_vcpus;
+	struct vm_halt halt;
+	struct vm_control control;
+	int again; /* eventfd */
 	struct vm_device *devices[DEVICES_MAX], *vsock;
 	unsigned n_devices;
 	pthread_t worker;
@@ -55,6 +59,7 @@ struct vm_monitor {
 	bool done; /* work returned */
 	int status;
 	bool write_down; /* the agent listens, and a template is wanted */
+	bool quiet;      /* see vm_monitor_quiet */
 	bool dead;       /* the guest ended by itself */
 	char why[128];
 };
@@ -276,8 +281,12 @@ static int load(struct vm_monitor *m, struct vm_boot_entry *ret_entry, struct er
 
 static int make_vcpus(struct vm_monitor *m, struct err *e)
 {
-	m->bus = (struct vm_bus){
-		.loop = &m->loop, .mmio = on_mmio, .serial = on_serial, .ended = on_end, .arg = m};
+	m->bus = (struct vm_bus){.loop = &m->loop,
+				 .mmio = on_mmio,
+				 .serial = on_serial,
+				 .ended = on_end,
+				 .arg = m,
+				 .halt = &m->halt};
 	for (unsigned i = 0; i < m->how->vcpus; i++) {
 		int rc = vm_vcpu_make(&m->vcpus[i], &m->kvm, i, m->how->vcpus, &m->bus, e);
 		if (rc < 0)
@@ -344,10 +353,69 @@ static int write_down(struct vm_monitor *m, struct err *e)
 	m->write_down = false;
 	vm_vcpus_stop(m->vcpus, m->n_vcpus);
 	vm_lock(&m->loop);
-	(void)vm_snapshot_write(m->how->to, &all, &ignored);
+	(void)vm_snapshot_file(m->how->to, &all, &ignored);
 	m->loop.stop = m->done || m->dead;
 	vm_unlock(&m->loop);
 	return vm_vcpus_start(m->vcpus, m->n_vcpus, e);
+}
+
+/* --- checkpoints --- */
+
+static bool is_quiet(void *arg)
+{
+	const struct vm_monitor *m = arg;
+
+	return m->quiet && !m->dead && !m->done;
+}
+
+void vm_monitor_quiet(struct vm_monitor *m, bool quiet)
+{
+	vm_lock(&m->loop);
+	m->quiet = quiet;
+	vm_unlock(&m->loop);
+}
+
+int vm_monitor_again(struct vm_monitor *m)
+{
+	return m->again;
+}
+
+static int init_control(struct vm_monitor *m, struct err *e)
+{
+	m->control.ready = is_quiet;
+	m->control.arg = m;
+	m->again = m->how->control < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->how->control >= 0 && m->again < 0)
+		return err_sys(e, errno, NULL, "making the monitor's descriptors");
+	return vm_control_init(&m->control, &m->loop, m->how->control, e);
+}
+
+/* As it stands now; the loop stands too. */
+static void checkpoint(struct vm_monitor *m)
+{
+	const struct vm_sink to = {.put = vm_control_put, .arg = &m->control};
+	struct vm_machine all = machine(m);
+	uint64_t size = 0;
+	struct err e;
+	int rc = vm_vcpus_halt(m->vcpus, m->n_vcpus, &e);
+	bool halted = rc >= 0;
+
+	vm_lock(&m->loop);
+	if (halted && (m->dead || m->done))
+		rc = err_set(&e, ERR_STATE, ESRCH, NULL, "the container has ended");
+	if (rc >= 0)
+		rc = vm_snapshot_write(&to, &all, &size, &e);
+	vm_unlock(&m->loop);
+	vm_control_answer(&m->control, rc, size, &e);
+	if (rc >= 0)
+		vm_control_wait(&m->control);
+	if (halted)
+		vm_vcpus_go(m->vcpus, m->n_vcpus);
+	vm_lock(&m->loop);
+	m->loop.stop = m->done || m->dead;
+	m->quiet = false;
+	vm_unlock(&m->loop);
+	eventfd_write(m->again, 1);
 }
 
 /* --- work --- */
@@ -403,8 +471,11 @@ static int run(struct vm_monitor *m, int *ret_status, struct err *e)
 		rc = write_down(m, e);
 	if (rc >= 0)
 		rc = vm_jail_calls(VM_THREAD_LOOP, e);
-	if (rc >= 0)
+	while (rc >= 0 && !m->done && !m->dead) {
 		rc = vm_loop_run(&m->loop, e);
+		if (rc >= 0 && m->control.wanted)
+			checkpoint(m);
+	}
 	if (rc < 0)
 		return rc;
 	if (!m->done)
@@ -438,7 +509,10 @@ int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e)
 	 * to shrink it is no call of ours. */
 	mallopt(M_ARENA_MAX, 1);
 	small_stacks();
+	vm_halt_init(&m->halt);
 	int rc = vm_loop_init(&m->loop, e);
+	if (rc >= 0)
+		rc = init_control(m, e);
 	if (rc >= 0)
 		rc = how->from >= 0 ? restore(m, e) : boot(m, e);
 	if (rc >= 0)

@@ -22,6 +22,7 @@ struct vm_how {
 	int log;     /* the guest's console */
 	int from;    /* a template to go on from, instead of booting (snapshot.h) */
 	int to;      /* an empty file that becomes one, once the agent listens */
+	int control; /* listening socket of control.h */
 	/* Archives that the guest's kernel unpacks before ours (boot.h), and how many. */
 	int archives[VM_BOOT_ARCHIVES];
 	size_t n_archives;
@@ -44,6 +45,13 @@ struct vm_how {
 /* A stream to the guest's agent, from `work`; waits for nothing: bytes do, until the agent listens.
  */
 int vm_monitor_connect(struct vm_monitor *m, int *ret_fd, struct err *e);
+
+/* For `work`: nothing of the container's output is on its way to the host, nor will be; until then,
+ * and after false, the machine isn't written down. */
+void vm_monitor_quiet(struct vm_monitor *m, bool quiet);
+/* An eventfd, the monitor's, -1 without a control socket: the machine was written down and goes on,
+ * or won't be: the streams are wanted again. */
+int vm_monitor_again(struct vm_monitor *m);
 
 /* Boots, and runs until `work` returned: 0. A guest that ended before it is an error: ERR_SYSTEM
  * with EIO. */

@@ -53,7 +53,7 @@ struct channel { /* one io stream */
 };
 
 enum { SOCK, FROM, TO, EACH }; /* what is polled of a channel */
-enum { WAIT = 3 * EACH, SIGNALS, FIRST_CALL, N_POLLS = FIRST_CALL + CALLS };
+enum { WAIT = 3 * EACH, SIGNALS, AGAIN, FIRST_CALL, N_POLLS = FIRST_CALL + CALLS };
 
 struct relay {
 	const struct vm_relay *how;
@@ -61,6 +61,7 @@ struct relay {
 	struct call wait, calls[CALLS];
 	bool waiting; /* `wait` was sent */
 	bool answered;
+	bool quiet; /* as it was told last */
 	int status;
 	int signals; /* as how->signals, -1 when nothing comes any more */
 	int failed;  /* the first thing that did, see err */
@@ -238,20 +239,24 @@ static void flow_init(struct flow *f, int host, char *buf)
 		f->piece = piece_of(host);
 }
 
-static int channel_init(struct relay *r, unsigned n, int from, int to, struct err *e)
+static int channel_ask(struct relay *r, unsigned n, struct err *e)
 {
-	struct channel *c = &r->channels[n];
 	auto_strbuf b = {0};
 	struct json_out o;
 
-	flow_init(&c->in, from, r->bufs[3]); /* only one channel has an input */
-	flow_init(&c->out, to, r->bufs[n]);
-	if (from < 0 && to < 0)
-		return 0;
 	request(r, &o, &b, "io");
 	json_put_u64(&o, "fd", n);
 	json_obj_close(&o);
-	return call_begin(r, &c->ask, &b, e);
+	return call_begin(r, &r->channels[n].ask, &b, e);
+}
+
+static int channel_init(struct relay *r, unsigned n, int from, int to, struct err *e)
+{
+	struct channel *c = &r->channels[n];
+
+	flow_init(&c->in, from, r->bufs[3]); /* only one channel has an input */
+	flow_init(&c->out, to, r->bufs[n]);
+	return from < 0 && to < 0 ? 0 : channel_ask(r, n, e);
 }
 
 /* All of the channel is over. */
@@ -394,20 +399,54 @@ static bool channel_written(const struct channel *c)
 	return c->out.host < 0 || (c->out.ended && (!c->out.len || c->out.dead));
 }
 
+/* Detached and attached again. */
+
+static bool all_written(const struct relay *r)
+{
+	for (int i = 0; i < 3; i++)
+		if (!channel_written(&r->channels[i]))
+			return false;
+	return true;
+}
+
+static void say_quiet(struct relay *r)
+{
+	bool quiet = r->waiting && !r->answered && all_written(r);
+
+	if (r->how->quiet && quiet != r->quiet)
+		r->how->quiet(r->how->arg, quiet);
+	r->quiet = quiet;
+}
+
+/* An output that was over for good ends at once once more. */
+static void attach_again(struct relay *r)
+{
+	uint64_t count;
+	struct err e;
+
+	if (read(r->how->again, &count, sizeof(count)) < 0)
+		return;
+	for (unsigned i = 0; i < 3; i++) {
+		struct channel *c = &r->channels[i];
+
+		if (c->out.host < 0 || !c->out.ended || c->out.dead || c->hung)
+			continue;
+		call_end(&c->ask);
+		c->open = c->told = c->in.dead = c->out.ended = false;
+		int rc = channel_ask(r, i, &e);
+		if (rc < 0) {
+			fail(r, rc, &e);
+			channel_end(c);
+		}
+	}
+}
+
 /* The whole. */
 
 static bool all_agreed(const struct relay *r)
 {
 	for (int i = 0; i < 3; i++)
 		if (r->channels[i].ask.sock >= 0 && !r->channels[i].open)
-			return false;
-	return true;
-}
-
-static bool all_written(const struct relay *r)
-{
-	for (int i = 0; i < 3; i++)
-		if (!channel_written(&r->channels[i]))
 			return false;
 	return true;
 }
@@ -469,6 +508,7 @@ static void collect(struct relay *r)
 		channel_wants(&r->channels[i], &r->polls[i * EACH]);
 	r->polls[WAIT] = (struct pollfd){.fd = r->wait.sock, .events = POLLIN};
 	r->polls[SIGNALS] = (struct pollfd){.fd = signals, .events = POLLIN};
+	r->polls[AGAIN] = (struct pollfd){.fd = r->how->again, .events = POLLIN};
 	for (unsigned i = 0; i < CALLS; i++)
 		r->polls[FIRST_CALL + i] =
 			(struct pollfd){.fd = r->calls[i].sock, .events = POLLIN};
@@ -478,6 +518,7 @@ static int turn(struct relay *r, struct err *e)
 {
 	int rc = 0;
 
+	say_quiet(r);
 	collect(r);
 	if (poll(r->polls, N_POLLS, -1) < 0)
 		return errno == EINTR ? 0 : err_sys(e, errno, r->how->id, "waiting for streams");
@@ -494,6 +535,8 @@ static int turn(struct relay *r, struct err *e)
 	say_closes(r);
 	if (r->polls[SIGNALS].revents)
 		take_signal(r);
+	if (r->polls[AGAIN].revents)
+		attach_again(r);
 	if (r->polls[WAIT].revents)
 		rc = take_status(r, e);
 	return rc < 0 ? wait_failed(r, rc, e) : 0;

@@ -33,6 +33,11 @@ struct vm_relay {
 	 * to the guest, any other signal is sent to the process. */
 	int signals;
 	bool holds; /* the process is to be killed when the caller ends before it */
+	/* The agent can let go of the streams while the process lives (its verb `detach`): quiet
+	 * (or NULL) is told that all output so far is written; an eventfd (-1: none) says that the
+	 * streams are to be asked for again. */
+	void (*quiet)(void *arg, bool quiet);
+	int again;
 };
 
 /* Until the process has ended: 0, with its wait status (wait(2)) in *ret_status. What failed

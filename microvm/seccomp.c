@@ -87,12 +87,28 @@ static const int files_calls[] = {
 };
 /* Its first thread: shares come and go (fs_share.c), and in the end all is closed. */
 static const int shares_calls[] = {
-	MEMORY,      SYS_mremap,  SYS_poll,  SYS_accept4, SYS_setsockopt,
-	SYS_recvmsg, SYS_sendmsg, SYS_statx, SYS_fcntl,   SYS_fstatfs,
+	MEMORY,
+	SYS_mremap,
+	SYS_poll,
+	SYS_accept4,
+	SYS_setsockopt,
+	SYS_recvmsg,
+	SYS_sendmsg,
+	SYS_statx,
+	SYS_fcntl,
+	SYS_fstatfs,
+	/* What the guest holds is written down. */
+	SYS_write,
+	SYS_openat2,
 };
 
 /* What is allowed for one argument's sake. */
-static const unsigned loop_ioctls[] = {0x5421 /* FIONBIO */, 0x541b /* FIONREAD */};
+/* KVM's: what a machine is written down from (control.h). */
+static const unsigned loop_ioctls[] = {
+	0x5421 /* FIONBIO */, 0x541b /* FIONREAD */, KVM_GET_REGS,      KVM_GET_SREGS,
+	KVM_GET_XSAVE,        KVM_GET_XCRS,          KVM_GET_DEBUGREGS, KVM_GET_VCPU_EVENTS,
+	KVM_GET_LAPIC,        KVM_GET_MP_STATE,      KVM_GET_MSRS,      KVM_GET_MSR_INDEX_LIST,
+	KVM_GET_IRQCHIP,      KVM_GET_CLOCK};
 /* A driver's register write says which offloads the tap may hand over (dev_net.c). */
 static const unsigned vcpu_ioctls[] = {KVM_RUN, TUNSETOFFLOAD};
 static const unsigned relay_ioctls[] = {0x5413 /* TIOCGWINSZ */, 0x541b, 0x5421};

@@ -13,6 +13,9 @@
 
 #define MAGIC 0x31305350414d5652ull /* "RVMAPS01" */
 #define CHIPS 3u                    /* two of the PC's controllers, one IOAPIC */
+#define GAP                                                                                        \
+	(64u * VM_PAGE) /* of zeroes that are written: each hole is a mapping, and costs a restore \
+			   time */
 #define STATE_MAX (4u << 20)
 
 struct header {
@@ -106,43 +109,38 @@ static int save_state(const struct vm_machine *m, struct strbuf *out, struct err
 	return rc;
 }
 
-static int write_at(int fd, const void *data, size_t len, uint64_t offset, struct err *e)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n =
-			pwrite(fd, (const char *)data + done, len - done, (off_t)(offset + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_sys(e, n < 0 ? errno : EIO, NULL, "writing the machine down");
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 static bool is_zero(const uint8_t *page)
 {
 	return page[0] == 0 && memcmp(page, page + 1, VM_PAGE - 1) == 0;
 }
 
+/* Behind the last page with something in it before GAP zeroes; `at`: there is none here. */
+static uint64_t run_end(const struct vm_memory *m, uint64_t at)
+{
+	uint64_t end = at;
+
+	for (uint64_t to = at; to < m->size && to - end < (end > at ? GAP : VM_PAGE); to += VM_PAGE)
+		if (!is_zero(m->base + to))
+			end = to + VM_PAGE;
+	return end;
+}
+
 /* In runs of pages that hold something. */
-static int write_memory(int fd, const struct vm_memory *m, uint64_t offset, struct err *e)
+static int write_memory(const struct vm_sink *to, const struct vm_memory *m, uint64_t offset,
+			struct err *e)
 {
 	for (uint64_t at = 0; at < m->size;) {
-		uint64_t end = at;
-		while (end < m->size && !is_zero(m->base + end))
-			end += VM_PAGE;
-		int rc = end > at ? write_at(fd, m->base + at, end - at, offset + at, e) : 0;
+		uint64_t end = run_end(m, at);
+		int rc = end > at ? to->put(to->arg, m->base + at, end - at, offset + at, e) : 0;
 		if (rc < 0)
 			return rc;
 		at = end + VM_PAGE;
 	}
-	if (ftruncate(fd, (off_t)(offset + m->size)) < 0)
-		return err_sys(e, errno, NULL, "writing the machine down");
 	return 0;
 }
 
-int vm_snapshot_write(int fd, const struct vm_machine *m, struct err *e)
+int vm_snapshot_write(const struct vm_sink *to, const struct vm_machine *m, uint64_t *ret_size,
+		      struct err *e)
 {
 	auto_strbuf state = {0};
 	int rc = save_state(m, &state, e);
@@ -156,11 +154,39 @@ int vm_snapshot_write(int fd, const struct vm_machine *m, struct err *e)
 				   (sizeof(h) + state.len + VM_PAGE - 1) & ~(uint64_t)(VM_PAGE - 1),
 			   .vcpus = m->n_vcpus,
 			   .devices = m->n_devices};
-	rc = write_memory(fd, m->mem, h.memory_offset, e);
+	*ret_size = h.memory_offset + h.memory;
+	rc = write_memory(to, m->mem, h.memory_offset, e);
 	if (rc >= 0)
-		rc = write_at(fd, state.s, state.len, sizeof(h), e);
+		rc = to->put(to->arg, state.s, state.len, sizeof(h), e);
 	/* Last: a file without it is none. */
-	return rc < 0 ? rc : write_at(fd, &h, sizeof(h), 0, e);
+	return rc < 0 ? rc : to->put(to->arg, &h, sizeof(h), 0, e);
+}
+
+static int put_file(void *arg, const void *data, size_t len, uint64_t offset, struct err *e)
+{
+	const int *fd = arg;
+
+	for (size_t done = 0; done < len;) {
+		ssize_t n =
+			pwrite(*fd, (const char *)data + done, len - done, (off_t)(offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return err_sys(e, n < 0 ? errno : EIO, NULL, "writing the machine down");
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int vm_snapshot_file(int fd, const struct vm_machine *m, struct err *e)
+{
+	const struct vm_sink to = {.put = put_file, .arg = &fd};
+	uint64_t size;
+	int rc = vm_snapshot_write(&to, m, &size, e);
+
+	if (rc >= 0 && ftruncate(fd, (off_t)size) < 0)
+		return err_sys(e, errno, NULL, "writing the machine down");
+	return rc;
 }
 
 /* --- reading --- */

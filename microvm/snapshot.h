@@ -23,8 +23,17 @@ struct vm_machine { /* what is written down; borrowed */
 	unsigned n_devices;
 };
 
-/* Writes to an empty file (borrowed). Pages of zeroes become holes. */
-int vm_snapshot_write(int fd, const struct vm_machine *m, struct err *e);
+/* Where the bytes go: at their offset of a file that is empty, in any order. */
+struct vm_sink {
+	int (*put)(void *arg, const void *data, size_t len, uint64_t offset, struct err *e);
+	void *arg;
+};
+/* Pages of zeroes stay out: the file has holes, and *ret_size is its size. The header comes last.
+ */
+int vm_snapshot_write(const struct vm_sink *to, const struct vm_machine *m, uint64_t *ret_size,
+		      struct err *e);
+/* The same to an empty file (borrowed). */
+int vm_snapshot_file(int fd, const struct vm_machine *m, struct err *e);
 /* Looks at the header: *ret_offset is where the memory lies. ERR_UNSUPPORTED: not one of ours, of
  * another shape, or cut off. */
 int vm_snapshot_check(int fd, uint64_t memory, unsigned vcpus, uint64_t *ret_offset, struct err *e);

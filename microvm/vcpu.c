@@ -11,13 +11,16 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #define KICK_SIGNAL SIGRTMAX
 #define CPUID_MAX 256u
+#define HALT_SECONDS 5
 
 #define CR0_PE 1ull
 #define CR0_ET 0x10ull
@@ -288,6 +291,37 @@ static bool handle(struct vm_vcpu *v)
 	}
 }
 
+/* Was it interrupted to be halted? Then it was, and goes on. */
+static bool rest(struct vm_vcpu *v)
+{
+	struct vm_halt *h = v->bus->halt;
+
+	if (!h)
+		return false;
+	pthread_mutex_lock(&h->lock);
+	bool was = h->wanted;
+	h->waiting++;
+	pthread_cond_broadcast(&h->changed);
+	while (h->wanted)
+		pthread_cond_wait(&h->changed, &h->lock);
+	h->waiting--;
+	pthread_mutex_unlock(&h->lock);
+	return was;
+}
+
+static void *leave(struct vm_vcpu *v)
+{
+	struct vm_halt *h = v->bus->halt;
+
+	if (!h)
+		return NULL;
+	pthread_mutex_lock(&h->lock);
+	h->ended++;
+	pthread_cond_broadcast(&h->changed);
+	pthread_mutex_unlock(&h->lock);
+	return NULL;
+}
+
 static void *run(void *arg)
 {
 	struct vm_vcpu *v = arg;
@@ -299,29 +333,80 @@ static void *run(void *arg)
 	struct err e;
 	if (vm_jail_calls(VM_THREAD_VCPU, &e) < 0) {
 		end(v, e.text);
-		return NULL;
+		return leave(v);
 	}
 	for (;;) {
 		int rc = ioctl(v->fd, KVM_RUN, 0);
 		/* Only when nothing is left to do of the exit before: what the guest wrote or reads
 		 * is finished by entering once more. */
 		if (rc < 0 && (errno == EINTR || errno == EAGAIN)) {
-			if (v->run->immediate_exit)
-				return NULL;
+			if (v->run->immediate_exit && !rest(v))
+				return leave(v);
 			continue;
 		}
 		if (rc < 0) {
-			end(v, "running a processor failed");
-			return NULL;
+			char why[100];
+			snprintf(why, sizeof(why), "running a processor failed: %s",
+				 err_reason(errno));
+			end(v, why);
+			return leave(v);
 		}
 		if (!handle(v))
-			return NULL;
+			return leave(v);
 	}
 }
 
 static void ignore(int sig)
 {
 	(void)sig;
+}
+
+void vm_halt_init(struct vm_halt *h)
+{
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_cond_init(&h->changed, NULL);
+}
+
+static void interrupt(struct vm_vcpu *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].started)
+			__atomic_store_n(&v[i].run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < n; i++)
+		if (v[i].started)
+			pthread_kill(v[i].thread, KICK_SIGNAL);
+}
+
+int vm_vcpus_halt(struct vm_vcpu *v, unsigned n, struct err *e)
+{
+	struct vm_halt *h = v->bus->halt;
+	struct timespec until;
+	int rc = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += HALT_SECONDS;
+	pthread_mutex_lock(&h->lock);
+	h->wanted = true;
+	interrupt(v, n);
+	while (rc == 0 && h->waiting + h->ended < n)
+		rc = pthread_cond_timedwait(&h->changed, &h->lock, &until);
+	pthread_mutex_unlock(&h->lock);
+	if (rc == 0)
+		return 0;
+	vm_vcpus_go(v, n);
+	return err_set(e, ERR_SYSTEM, ETIMEDOUT, NULL, "the processors don't stop");
+}
+
+void vm_vcpus_go(struct vm_vcpu *v, unsigned n)
+{
+	struct vm_halt *h = v->bus->halt;
+
+	pthread_mutex_lock(&h->lock);
+	for (unsigned i = 0; i < n; i++)
+		__atomic_store_n(&v[i].run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	h->wanted = false;
+	pthread_cond_broadcast(&h->changed);
+	pthread_mutex_unlock(&h->lock);
 }
 
 int vm_vcpus_start(struct vm_vcpu *v, unsigned n, struct err *e)
@@ -334,6 +419,8 @@ int vm_vcpus_start(struct vm_vcpu *v, unsigned n, struct err *e)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int rc = 0;
+	if (v->bus->halt)
+		v->bus->halt->ended = 0;
 	for (unsigned i = 0; rc == 0 && i < n; i++) {
 		v[i].run->immediate_exit = 0;
 		rc = pthread_create(&v[i].thread, NULL, run, &v[i]);
@@ -349,12 +436,9 @@ int vm_vcpus_start(struct vm_vcpu *v, unsigned n, struct err *e)
 
 void vm_vcpus_stop(struct vm_vcpu *v, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (v[i].started)
-			__atomic_store_n(&v[i].run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	interrupt(v, n);
 	for (unsigned i = 0; i < n; i++)
 		if (v[i].started) {
-			pthread_kill(v[i].thread, KICK_SIGNAL);
 			pthread_join(v[i].thread, NULL);
 			v[i].started = false;
 		}

@@ -2,7 +2,7 @@
  * its thread.
  *
  * Invariants
- *  1. A vCPU's ioctls are called by its own thread, once that runs.
+ *  1. A vCPU's ioctls are called by its own thread, once that runs; by another while it is halted.
  *  2. What KVM can't handle comes to `struct vm_bus` under the loop's lock; nothing else of the
  * monitor is touched.
  *  3. vm_vcpus_stop() returns when no vCPU runs any more.
@@ -19,6 +19,16 @@
 
 struct kvm_run;
 
+/* Where processors wait while their machine is written down. Zeroed and vm_halt_init(); one for all
+ * of a machine. */
+struct vm_halt {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool wanted;
+	unsigned waiting, ended; /* threads */
+};
+void vm_halt_init(struct vm_halt *h);
+
 /* Where a guest's accesses go that KVM doesn't answer itself. */
 struct vm_bus {
 	struct vm_loop *loop;
@@ -30,6 +40,7 @@ struct vm_bus {
 	 * Lock held; from the vCPU's thread. */
 	void (*ended)(void *arg, const char *why);
 	void *arg;
+	struct vm_halt *halt; /* NULL: they are never halted */
 };
 
 struct vm_vcpu {
@@ -54,7 +65,11 @@ struct vm_boot_entry;
 int vm_vcpu_boot(struct vm_vcpu *v, const struct vm_boot_entry *entry, struct err *e);
 /* Lets them run, each on a thread of its own. */
 int vm_vcpus_start(struct vm_vcpu *v, unsigned n, struct err *e);
-/* Ends the threads; the state stays in KVM. */
+/* Waits until none of them is in the guest, and keeps them out. Without the loop's lock.
+ * -ETIMEDOUT: one doesn't come, and all go on. */
+int vm_vcpus_halt(struct vm_vcpu *v, unsigned n, struct err *e);
+void vm_vcpus_go(struct vm_vcpu *v, unsigned n);
+/* Ends the threads, which aren't halted; the state stays in KVM. */
 void vm_vcpus_stop(struct vm_vcpu *v, unsigned n);
 
 #endif

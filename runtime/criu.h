@@ -52,6 +52,8 @@ int rt_criu_run(struct rt_criu_call *call, pid_t *ret_pid, struct err *e);
 /* Leaves a descriptor to CRIU. */
 int rt_criu_pass(struct rt_criu_call *call, int fd, struct err *e);
 
+#define RT_CRIU_IMAGES "checkpoint" /* the default image directory */
+
 /* --- criu_request.c: what both directions ask for --- */
 
 /* Refuses bad words of the command line. */

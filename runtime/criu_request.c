@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEFAULT_IMAGES "checkpoint"
 #define DEFAULT_CONFIG "/etc/criu/ringfence.conf"
 #define DEBUG_LEVEL 4
 
@@ -175,7 +174,7 @@ static void config_file(const struct rt_container *c, struct strbuf *b)
 int rt_criu_begin(struct rt_criu_call *call, struct rt_container *c, const struct rt_criu *how,
 		  bool make, struct err *e)
 {
-	const char *img = how->image_path ? how->image_path : DEFAULT_IMAGES;
+	const char *img = how->image_path ? how->image_path : RT_CRIU_IMAGES;
 	struct strbuf *b = &call->opts;
 	int rc = open_dir(c, img, make, "image directory", &call->img, e);
 
@@ -205,7 +204,7 @@ bool rt_criu_notified(const struct rt_criu *how)
 {
 	char path[PATH_MAX];
 	int n = snprintf(path, sizeof(path), "%s/" RT_CRIU_NOTIFIED,
-			 how->image_path ? how->image_path : DEFAULT_IMAGES);
+			 how->image_path ? how->image_path : RT_CRIU_IMAGES);
 
 	return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
 }

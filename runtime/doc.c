@@ -42,6 +42,7 @@ static const struct {
 	{"backend", offsetof(struct st_doc, backend), false},
 	{"cgroup", offsetof(struct st_doc, cgroup), true},
 	{"unit", offsetof(struct st_doc, unit), true},
+	{"inside", offsetof(struct st_doc, inside), true},
 	{"stdin", offsetof(struct st_doc, streams[0]), true},
 	{"stdout", offsetof(struct st_doc, streams[1]), true},
 	{"stderr", offsetof(struct st_doc, streams[2]), true},

@@ -77,12 +77,17 @@ int be_vm_call(struct rt_container *c, const struct strbuf *request, unsigned se
 	return vm_call(fd, c->arena, request->s, request->len, ret_ok, e);
 }
 
+const char *be_vm_inside(const struct rt_container *c)
+{
+	return c->doc.inside ? c->doc.inside : c->id;
+}
+
 void be_vm_request(struct rt_container *c, const char *verb, struct strbuf *b, struct json_out *o)
 {
 	json_out_init(o, b, NULL);
 	json_obj_open(o, NULL);
 	json_put_str(o, "verb", verb);
-	json_put_str(o, "id", c->id);
+	json_put_str(o, "id", be_vm_inside(c));
 }
 
 int be_vm_agent(struct rt_container *c, int *ret_fd, struct err *e)
@@ -154,6 +159,8 @@ const struct be_ops be_microvm = {
 	.create = be_vm_create,
 	.start = start,
 	.exec = be_vm_exec,
+	.checkpoint = be_vm_checkpoint,
+	.restore = be_vm_restore,
 	.signal = signal_container,
 	.pause = be_vm_pause,
 	.paused = be_vm_paused,

@@ -50,6 +50,32 @@ void be_vm_template_open(const struct be_vm_shape *s, struct be_vm_template *ret
 /* works: the container was made; else what it came from is given up. */
 void be_vm_template_close(struct be_vm_template *t, const struct be_vm_shape *s, bool works);
 
+/* What the processor is, for things that belong to its kind. */
+void be_vm_processor(struct strbuf *b);
+
+/* microvm_checkpoint.c: a machine that was written down, with its container. */
+struct be_vm_saved {
+	int machine, files; /* images; -1: none */
+	const char *id;     /* of the container, as its machine knows it */
+	char program[17], processor[17];
+	uint64_t memory;
+	unsigned vcpus;
+	bool terminal;
+	uint8_t (*macs)[6]; /* of its network cards; the arena's */
+	size_t n_cards;
+};
+int be_vm_checkpoint(struct rt_container *c, const struct rt_criu *how, struct err *e);
+/* Opens the images of a container that is to be made of them. ERR_NOTFOUND: there are none;
+ * ERR_UNSUPPORTED: of another build or processor. */
+int be_vm_saved_open(struct rt_container *c, const struct rt_criu *how, struct be_vm_saved *ret,
+		     struct err *e);
+void be_vm_saved_close(struct be_vm_saved *s);
+/* microvm_launch.c: in the place of create and start. */
+int be_vm_restore(struct rt_container *c, const struct rt_create *create, const struct rt_criu *how,
+		  struct err *e);
+/* The container's id as its machine knows it: a restored one's may be another. */
+const char *be_vm_inside(const struct rt_container *c);
+
 /* microvm_pod.c: a pod is one machine, that of its sandbox; the other containers join it. */
 struct be_vm_pod {
 	struct rt_container machine; /* the sandbox's */
@@ -143,6 +169,10 @@ struct be_vm_answer {
 int be_vm_ask(struct rt_container *c, struct be_vm_request *q, struct be_vm_answer *ret,
 	      struct err *e);
 int be_vm_pause(struct rt_container *c, bool pause, struct err *e);
+/* Freezes the container inside, and lets its machine run: paused for everybody, until
+ * be_vm_let_go() with what it was before. The container is locked. */
+int be_vm_hold(struct rt_container *c, bool *ret_paused, struct err *e);
+int be_vm_let_go(struct rt_container *c, bool paused, struct err *e);
 int be_vm_paused(struct rt_container *c, bool *ret_paused, struct err *e);
 
 /* microvm_update.c, microvm_look.c: as in struct be_ops. */

@@ -266,3 +266,32 @@ int be_vm_pause(struct rt_container *c, bool pause, struct err *e)
 		return pause_one(c, pause, e);
 	return pause ? pause_machine(c, e) : resume_machine(c, e);
 }
+
+/* --- checkpoint --- */
+
+int be_vm_hold(struct rt_container *c, bool *ret_paused, struct err *e)
+{
+	bool stopped = false;
+	int rc = be_vm_paused(c, ret_paused, e);
+
+	if (rc >= 0)
+		rc = is_stopped(c, &stopped, e);
+	if (rc < 0 || stopped)
+		return rc < 0 ? rc : wake(c, e);
+	rc = mark_awake(c, e);
+	if (rc >= 0 && !*ret_paused)
+		rc = freeze_inside(c, true, e);
+	if (rc < 0 && !*ret_paused)
+		(void)unlinkat(c->dir, AWAKE, 0);
+	return rc;
+}
+
+int be_vm_let_go(struct rt_container *c, bool paused, struct err *e)
+{
+	if (paused)
+		return sleep_again(c, e);
+	int rc = freeze_inside(c, false, e);
+	if (rc >= 0)
+		(void)unlinkat(c->dir, AWAKE, 0);
+	return rc;
+}

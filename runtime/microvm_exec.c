@@ -102,7 +102,8 @@ _Noreturn void be_vm_stand_in(const struct be_vm_stand *s)
 			     .stdio = {0, 1, 2},
 			     .terminal = s->terminal,
 			     .signals = signals,
-			     .holds = s->holds};
+			     .holds = s->holds,
+			     .again = -1};
 	(void)vm_relay(&r, &status, &e);
 	be_vm_end_as(status);
 }
@@ -123,7 +124,7 @@ static int spawn(struct shim *s, pid_t *ret_pid, int *ret_pidfd, struct err *e)
 		if (c->group && cg_enter(c->group, c->group->v2_fd >= 0, e) < 0)
 			_exit(255);
 		be_vm_stand_in(&(struct be_vm_stand){.agent = s->agent,
-						     .id = c->id,
+						     .id = be_vm_inside(c),
 						     .process = s->token,
 						     .terminal = s->terminal,
 						     .sync = -1,

@@ -41,6 +41,7 @@ struct launch {
 	struct strbuf config;
 	struct net_cards cards;
 	struct be_vm_template template;
+	struct be_vm_saved *saved; /* it goes on from there; or NULL */
 };
 
 int be_vm_note(void *arg, const char *record, struct err *e)
@@ -120,6 +121,18 @@ static int open_kernel(struct launch *l, struct err *e)
 	return rc;
 }
 
+/* (3) */
+static int listen_all(struct launch *l, struct err *e)
+{
+	const char *agent = l->saved ? "agent.sock" : "start.sock";
+	struct be_vm_parts *p = &l->parts;
+	int dir = l->c->dir, rc = rt_socket_listen(dir, agent, SOCK_STREAM, &p->agent, e);
+
+	if (rc >= 0)
+		rc = rt_socket_listen(dir, "files.sock", SOCK_SEQPACKET, &p->files, e);
+	return rc < 0 ? rc : rt_socket_listen(dir, "machine.sock", SOCK_SEQPACKET, &p->control, e);
+}
+
 static int open_parts(struct launch *l, const struct rt_create *how, struct err *e)
 {
 	struct rt_container *c = l->c;
@@ -127,9 +140,10 @@ static int open_parts(struct launch *l, const struct rt_create *how, struct err 
 
 	if (rc >= 0)
 		rc = open_network(l, e);
-	if (rc >= 0)
+	/* A machine that goes on has them in its memory. */
+	if (rc >= 0 && !l->saved)
 		rc = open_kernel(l, e);
-	if (rc >= 0)
+	if (rc >= 0 && !l->saved)
 		rc = open_file("/proc/self/exe", "", "agent", &l->parts.program, e);
 	if (rc >= 0 && c->spec->vm.image_path)
 		rc = be_vm_image_open(c, &l->parts.image, e);
@@ -137,10 +151,9 @@ static int open_parts(struct launch *l, const struct rt_create *how, struct err 
 		rc = be_vm_shares_open(c, NULL, &l->parts.shares, e);
 	if (rc >= 0)
 		rc = be_vm_config(c, NULL, &l->parts.shares, &l->config, e);
-	if (rc >= 0)
-		rc = rt_socket_listen(c->dir, "start.sock", SOCK_STREAM, &l->parts.agent, e);
-	if (rc >= 0)
-		rc = rt_socket_listen(c->dir, "files.sock", SOCK_SEQPACKET, &l->parts.files, e);
+	if (rc < 0)
+		return rc;
+	rc = listen_all(l, e);
 	if (rc < 0)
 		return rc;
 	rc = be_vm_log_make(c->dir, &l->parts.log, e);
@@ -150,8 +163,9 @@ static int open_parts(struct launch *l, const struct rt_create *how, struct err 
 static void close_parts(struct launch *l)
 {
 	struct be_vm_parts *p = &l->parts;
-	int *all[] = {&p->net, &p->kvm,      &p->kernel, &p->program, &p->agent,   &p->files,
-		      &p->log, &p->terminal, &p->sync,   &p->initrd,  &p->modules, &p->image.fd};
+	int *all[] = {&p->net,     &p->kvm,      &p->kernel,   &p->program, &p->agent,
+		      &p->files,   &p->log,      &p->terminal, &p->sync,    &p->initrd,
+		      &p->modules, &p->image.fd, &p->control};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		fd_cleanup(all[i]);
@@ -246,6 +260,7 @@ static int spawn(struct launch *l, struct err *e)
 	/* With our copies of them open a machine that ended would be waited for. */
 	fd_close(&l->parts.agent);
 	fd_close(&l->parts.files);
+	fd_close(&l->parts.control);
 	return rc;
 }
 
@@ -316,6 +331,13 @@ static int send_template(struct launch *l, struct err *e)
 {
 	struct be_vm_template *t = &l->template;
 
+	if (l->saved && l->saved->n_cards != l->cards.n)
+		return err_set(e, ERR_SPEC, EINVAL, "/linux/namespaces",
+			       "the machine was checkpointed with %zu network cards, the namespace "
+			       "has %zu",
+			       l->saved->n_cards, l->cards.n);
+	if (l->saved)
+		return sync_send(l->c->proc.sync, SYNC_GO, 1, l->saved->machine, e);
 	l->shape.cards = (unsigned)l->cards.n;
 	/* A kernel remembers what it read of its disk. */
 	if (!l->c->spec->no_template && l->parts.image.fd < 0)
@@ -335,7 +357,7 @@ int be_vm_hooks(struct rt_container *c, struct err *e)
 	int rc = rt_hooks(&h->prestart, "prestart", &state, &host, e);
 	if (rc >= 0)
 		rc = rt_hooks(&h->create_runtime, "createRuntime", &state, &host, e);
-	if (rc >= 0)
+	if (rc >= 0 && !c->restore) /* its root was prepared before the checkpoint */
 		rc = rt_hooks(&h->create_container, "createContainer", &state, &host, e);
 	return rc;
 }
@@ -413,7 +435,7 @@ static int reseed(struct launch *l, struct err *e)
 	char hex[2 * sizeof(bytes) + 1];
 	struct timespec now;
 
-	if (l->template.from < 0)
+	if (l->template.from < 0 && !l->saved)
 		return 0;
 	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
 		return err_sys(e, errno, NULL, "getting randomness for the guest");
@@ -436,6 +458,8 @@ static int configure_network(struct launch *l, struct err *e)
 
 	if (l->cards.n == 0)
 		return 0;
+	for (size_t i = 0; l->saved && i < l->cards.n; i++)
+		memcpy(l->cards.items[i].was, l->saved->macs[i], 6);
 	json_out_init(&o, &request, NULL);
 	json_obj_open(&o, NULL);
 	json_put_str(&o, "verb", "net");
@@ -454,6 +478,34 @@ int be_vm_create_inside(struct rt_container *c, const char *config, struct err *
 	json_put_bool(&o, "terminal", c->spec->process.terminal);
 	/* Ours goes to a terminal of the caller's, or to a file. */
 	json_put_bool(&o, "plain_newlines", c->proc.master >= 0);
+	json_obj_close(&o);
+	return be_vm_call(c, &request, ANSWER_SECONDS, NULL, e);
+}
+
+/* What the guest had open is there again; else the file server says why at `sync`. */
+static int files_ready(struct rt_container *c, struct err *e)
+{
+	auto_fd conn = -1;
+	int rc = rt_socket_connect(c->dir, "files.sock", SOCK_SEQPACKET, &conn, e);
+
+	return rc < 0 ? rc : vm_fs_ready(conn, e);
+}
+
+/* The container is made, or thawed where it was when its machine was written down. */
+static int create_or_thaw(struct launch *l, struct err *e)
+{
+	struct rt_container *c = l->c;
+	auto_strbuf request = {0};
+	struct json_out o;
+
+	if (!l->saved)
+		return be_vm_create_inside(c, l->config.s, e);
+	int rc = files_ready(c, e);
+	if (rc >= 0 && c->born)
+		rc = c->born(c, e);
+	if (rc < 0)
+		return rc;
+	be_vm_request(c, "resume", &request, &o);
 	json_obj_close(&o);
 	return be_vm_call(c, &request, ANSWER_SECONDS, NULL, e);
 }
@@ -478,7 +530,7 @@ static int launch(struct launch *l, struct err *e)
 	if (rc >= 0)
 		rc = configure_network(l, e);
 	if (rc >= 0)
-		rc = be_vm_create_inside(c, l->config.s, e);
+		rc = create_or_thaw(l, e);
 	if (rc == -EAGAIN)
 		rc = silent(l, e);
 	else if (rc < 0 && c->proc.sync >= 0)
@@ -490,31 +542,58 @@ static int launch(struct launch *l, struct err *e)
 	return rc;
 }
 
+static int make(struct launch *l, const struct rt_create *how, struct err *e)
+{
+	struct rt_container *c = l->c;
+
+	c->proc.master = -1;
+	l->parts.shape = &l->shape;
+	c->doc.machine_memory = l->shape.memory;
+	c->doc.machine_vcpus = l->shape.vcpus;
+	l->cg = (struct cg_run){.note = be_vm_note, .note_arg = c};
+	l->env = (struct plan_env){
+		.room = {[PLAN_CG] = &l->cg}, .journal = be_vm_note, .journal_arg = c};
+	int rc = plan_groups(l, e);
+	l->cg.group = c->group;
+	if (rc >= 0)
+		rc = open_parts(l, how, e);
+	if (rc >= 0)
+		rc = launch(l, e);
+	/* A refusal of what was asked for says nothing against the machine. */
+	be_vm_template_close(&l->template, &l->shape, rc >= 0 || e->kind != ERR_SYSTEM);
+	close_parts(l);
+	return rc;
+}
+
 int be_vm_create(struct rt_container *c, const struct rt_create *how, struct err *e)
 {
 	struct launch l = {.c = c,
 			   .plan = {.arena = c->arena},
 			   .parts = BE_VM_PARTS_INIT,
 			   .template = BE_VM_TEMPLATE_INIT};
-
-	c->proc.master = -1;
 	int rc = be_vm_shape(c, &l.shape, e);
-	if (rc < 0)
-		return rc;
-	l.parts.shape = &l.shape;
-	c->doc.machine_memory = l.shape.memory;
-	c->doc.machine_vcpus = l.shape.vcpus;
-	l.cg = (struct cg_run){.note = be_vm_note, .note_arg = c};
-	l.env = (struct plan_env){
-		.room = {[PLAN_CG] = &l.cg}, .journal = be_vm_note, .journal_arg = c};
-	rc = plan_groups(&l, e);
-	l.cg.group = c->group;
-	if (rc >= 0)
-		rc = open_parts(&l, how, e);
-	if (rc >= 0)
-		rc = launch(&l, e);
-	/* A refusal of what was asked for says nothing against the machine. */
-	be_vm_template_close(&l.template, &l.shape, rc >= 0 || e->kind != ERR_SYSTEM);
-	close_parts(&l);
+
+	return rc < 0 ? rc : make(&l, how, e);
+}
+
+int be_vm_restore(struct rt_container *c, const struct rt_create *create, const struct rt_criu *how,
+		  struct err *e)
+{
+	struct be_vm_saved saved = {.machine = -1, .files = -1};
+	struct launch l = {.c = c,
+			   .plan = {.arena = c->arena},
+			   .parts = BE_VM_PARTS_INIT,
+			   .template = BE_VM_TEMPLATE_INIT,
+			   .saved = &saved};
+	int rc = be_vm_saved_open(c, how, &saved, e);
+
+	if (rc >= 0) {
+		if (!str_eq(saved.id, c->id))
+			c->doc.inside = saved.id;
+		l.shape = (struct be_vm_shape){.memory = saved.memory, .vcpus = saved.vcpus};
+		l.parts.held = saved.files;
+		rc = make(&l, create, e);
+	}
+	be_vm_saved_close(&saved);
 	return rc;
 }

@@ -38,6 +38,7 @@
 /* The guest ended without the container having done so. */
 #define STATUS_LOST (255 << 8)
 #define RELEASE_MS 30000
+#define KEPT 15 /* descriptors that aren't cards */
 
 struct process {
 	const char *id;
@@ -204,13 +205,15 @@ static int receive_template(struct process *w, struct err *e)
 /* Whatever their number: none of the monitor's descriptors stays. */
 static void keep_shares(const struct be_vm_parts *p, int sock)
 {
-	int *keep = calloc(p->shares.n + 2, sizeof(*keep));
+	int *keep = calloc(p->shares.n + 4, sizeof(*keep));
 	size_t n = 0;
 
 	if (!keep)
 		_exit(255);
 	keep[n++] = sock;
 	keep[n++] = p->files;
+	keep[n++] = p->held;
+	keep[n++] = p->held >= 0 ? p->sync : -1;
 	for (size_t i = 0; i < p->shares.n; i++)
 		keep[n++] = p->shares.items[i].fd;
 	be_vm_close_others(keep, n);
@@ -229,8 +232,12 @@ static _Noreturn void serve_files(const struct be_vm_parts *p, int sock)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (vm_fs_prepare(&e) < 0 || vm_jail_files(&e) < 0)
 		_exit(1);
-	_exit(vm_fs_serve(sock, p->files, p->shares.items, p->shares.n, FILE_THREADS, vm_jail_fs,
-			  &e) < 0);
+	int rc = vm_fs_serve(sock, p->files, p->held, p->shares.items, p->shares.n, FILE_THREADS,
+			     vm_jail_fs, &e);
+	/* Why a restore can't be: the runtime waits for it. */
+	if (rc < 0 && p->held >= 0)
+		(void)sync_send_error(p->sync, &e);
+	_exit(rc < 0);
 }
 
 static int start_files(const struct be_vm_parts *p, int *ret_sock, struct err *e)
@@ -260,6 +267,11 @@ static int stream_to_agent(void *arg, struct err *e)
 	int fd = -1, rc = vm_monitor_connect(arg, &fd, e);
 
 	return rc < 0 ? rc : fd;
+}
+
+static void quiet(void *arg, bool is)
+{
+	vm_monitor_quiet(arg, is);
 }
 
 /* What an image's file system has in memory is written to it. An agent that doesn't answer keeps
@@ -293,7 +305,9 @@ static int work(struct vm_monitor *m, void *arg)
 			     .process = "init",
 			     .stdio = {0, 1, 2},
 			     .terminal = w->p->terminal,
-			     .signals = w->signals};
+			     .signals = w->signals,
+			     .quiet = quiet,
+			     .again = vm_monitor_again(m)};
 	int rc = vm_relay(&r, &status, &e);
 	if (rc >= 0 && w->p->image.fd >= 0)
 		release(m);
@@ -310,6 +324,7 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 			     .program = p->program,
 			     .agent = p->agent,
 			     .files = files,
+			     .control = p->control,
 			     .log = p->log,
 			     .from = w->from,
 			     .to = w->to,
@@ -324,13 +339,13 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 			     .n_disks = p->image.fd >= 0,
 			     .work = work,
 			     .arg = w};
-	int keep[14 + BE_VM_CARDS] = {w->from,  w->to,     p->kvm,      p->kernel,  p->program,
-				      p->agent, p->log,    p->terminal, p->sync,    w->signals,
-				      files,    p->initrd, p->modules,  p->image.fd};
+	int keep[KEPT + BE_VM_CARDS] = {w->from,  w->to,     p->kvm,      p->kernel,   p->program,
+					p->agent, p->log,    p->terminal, p->sync,     w->signals,
+					files,    p->initrd, p->modules,  p->image.fd, p->control};
 
 	for (size_t i = 0; i < w->n_cards; i++)
-		keep[14 + i] = w->cards[i].tap;
-	be_vm_close_others(keep, 14 + w->n_cards);
+		keep[KEPT + i] = w->cards[i].tap;
+	be_vm_close_others(keep, KEPT + w->n_cards);
 	if (p->initrd >= 0)
 		how.archives[how.n_archives++] = p->initrd;
 	if (p->modules >= 0)
@@ -342,7 +357,7 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 _Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p,
 			     const struct plan *plan, const struct plan_env *env)
 {
-	struct process w = {.id = c->id, .p = p, .signals = -1, .from = -1, .to = -1};
+	struct process w = {.id = be_vm_inside(c), .p = p, .signals = -1, .from = -1, .to = -1};
 	struct err e;
 	int files = -1, status = STATUS_LOST;
 	int64_t cards = 0;

@@ -10,6 +10,8 @@ struct be_vm_parts {
 	int net; /* network namespace to be in, or -1: it is in a new one */
 	int kvm, kernel, program, agent, log;
 	int files;           /* listening: shares come and go by it */
+	int control;         /* listening: the machine is written down by it */
+	int held;            /* what a machine that goes on held of the files, or -1 */
 	int initrd, modules; /* unpacked before the agent: the user's; the kernel's; or -1 */
 	int terminal;        /* slave of the container's pty, or -1 */
 	/* To the runtime: GO comes with the number of network cards, then each as a tap with its
@@ -21,12 +23,13 @@ struct be_vm_parts {
 	const struct be_vm_shape *shape;
 };
 #define BE_VM_CARDS 4u
-#define BE_VM_PARTS_INIT                                                                         \
-	{                                                                                        \
-		.net = -1, .kvm = -1, .kernel = -1, .program = -1, .agent = -1, .log = -1,       \
-		.files = -1, .terminal = -1, .sync = -1, .initrd = -1, .modules = -1, .image = { \
-			.fd = -1                                                                 \
-		}                                                                                \
+#define BE_VM_PARTS_INIT                                                                          \
+	{                                                                                         \
+		.net = -1, .kvm = -1, .kernel = -1, .program = -1, .agent = -1, .log = -1,        \
+		.files = -1, .control = -1, .held = -1, .terminal = -1, .sync = -1, .initrd = -1, \
+		.modules = -1, .image = {                                                         \
+			.fd = -1                                                                  \
+		}                                                                                 \
 	}
 
 /* In the cloned process: becomes the monitor, and ends as the container's first process ended. */

@@ -41,7 +41,7 @@ static void add_file(struct strbuf *b, const char *path)
 			      st.st_mtim.tv_nsec);
 }
 
-static void add_processor(struct strbuf *b)
+void be_vm_processor(struct strbuf *b)
 {
 	static const unsigned leaves[] = {0, 1, 7, 0x80000001, 0x80000008};
 	unsigned r[4];
@@ -69,7 +69,7 @@ static bool make_name(const struct be_vm_shape *s, struct be_vm_template *t)
 	add_file(&b, s->initrd);
 	add_file(&b, s->modules);
 	add_file(&b, "/proc/self/exe");
-	add_processor(&b);
+	be_vm_processor(&b);
 	if (b.failed)
 		return false;
 	snprintf(t->name, sizeof(t->name), "%016llx%016llx",

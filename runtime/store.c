@@ -108,10 +108,11 @@ static int remove_names(const char *id, int dir, const char *const *names, struc
 int st_remove(int root, const char *id, int dir, struct err *e)
 {
 	static const char *const always[] = {"state.json", "config.json", "journal", NULL};
-	static const char *const rarely[] = {
-		"start.sock",     "agent.sock",      "console.log",
-		"state.json.new", "config.json.new", "notify/notify.sock",
-		"awake",          "files.sock",      NULL};
+	static const char *const rarely[] = {"start.sock",      "agent.sock",
+					     "console.log",     "state.json.new",
+					     "config.json.new", "notify/notify.sock",
+					     "awake",           "files.sock",
+					     "machine.sock",    NULL};
 
 	int rc = remove_names(id, dir, always, e);
 	if (rc < 0 || unlinkat(root, id, AT_REMOVEDIR) == 0 || errno == ENOENT)

@@ -35,6 +35,7 @@ struct st_doc {
 	pid_t pid;
 	uint64_t ticks; /* the process's start time: proc_start_time */
 	/* A micro-VM: the size that its machine has for good; 0: not said. */
+	const char *inside; /* its id in its machine, where that is another one; or NULL */
 	uint64_t machine_memory, machine_vcpus;
 	bool systemd, paused;
 	bool poststart, poststop; /* there are such hooks: else the spec needn't be read */

@@ -215,6 +215,15 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	quiet call delete "id=$id" force=true
 }
 
+@test "detach: outputs let go behind what was sent, an input that is torn off isn't at its end" {
+	sh_args 'while read -r l; do echo "got $l"; done; echo eof'
+	quiet up "$id" "config=@$config"
+	run quiet torn "$id"
+	is "b'got one\\n' b'' b'got two\\neof\\n'"
+	[ "$(quiet call wait "id=$id")" = '{"status": 0}' ]
+	quiet call delete "id=$id"
+}
+
 @test "update: a new limit, and a resources object that is wrong" {
 	need_controller pids
 	args sleep 1000

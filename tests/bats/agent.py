@@ -207,6 +207,25 @@ def follow(path, ident, interval):
         return 0
 
 
+def torn(path, ident):
+    """Let go of by a checkpoint, torn off by a restore, attached anew: what goes through."""
+    inp = connect(path)
+    request = json.dumps({'verb': 'io', 'id': ident, 'process': 'init', 'fd': 0}).encode()
+    inp.sendall(struct.pack('<I', len(request)) + request + b'one\n')
+    out, _ = ask(path, 'io', id=ident, process='init', fd=1)
+    said = take(out, 8)
+    call(path, 'pause', id=ident)
+    call(path, 'detach', id=ident)
+    rest = read_all(out)
+    inp.close()  # with the answer in it unread: the agent finds a reset, not an end
+    call(path, 'resume', id=ident)
+    out, _ = ask(path, 'io', id=ident, process='init', fd=1)
+    inp, _ = ask(path, 'io', id=ident, process='init', fd=0)
+    feed(inp, b'two\n')
+    print(said, rest, read_all(out))
+    return 0
+
+
 def crowd(path, ident, n):
     followers = [ask(path, 'events', id=ident, interval_ns=10**18) for _ in range(n)]
     call(path, 'ping')
@@ -239,6 +258,8 @@ def main(path, what, *words):
         return refusals(path, data)
     elif what == 'follow':
         return follow(path, plain[0], int(plain[1]))
+    elif what == 'torn':
+        return torn(path, plain[0])
     elif what == 'crowd':
         return crowd(path, plain[0], int(plain[1]))
     elif what == 'glance':

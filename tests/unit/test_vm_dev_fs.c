@@ -434,7 +434,7 @@ static void t_real(void **state)
 		for (int fd = 3; fd < 64; fd++)
 			if (fd != server && fd != share.fd)
 				close(fd);
-		_exit(vm_fs_serve(server, -1, &share, 1, 2, NULL, &e) < 0);
+		_exit(vm_fs_serve(server, -1, -1, &share, 1, 2, NULL, &e) < 0);
 	}
 	close(server);
 	server = -1;

@@ -3,6 +3,8 @@
 #include "microvm/jail.h"
 #include "vm_relay_agent.h"
 
+#include <sys/eventfd.h>
+
 static void streams(void **state)
 {
 	(void)state;
@@ -21,6 +23,51 @@ static void streams(void **state)
 	writes(t.io[1].fd, "still");
 	reads(t.out[0], "still");
 	ends(256);
+}
+
+static void note_quiet(void *arg, bool quiet)
+{
+	assert_ptr_equal(arg, &t);
+	__atomic_store_n(&t.quiet, quiet, __ATOMIC_RELEASE);
+}
+
+static void is_quiet(bool quiet)
+{
+	for (int i = 0; i < SOON && __atomic_load_n(&t.quiet, __ATOMIC_ACQUIRE) != quiet; i++)
+		usleep(1000);
+	assert_int_equal(t.quiet, quiet);
+}
+
+/* A checkpoint: the agent lets go of the outputs; what it sent before arrives first. Then they are
+ * asked for again, and the input was there all along. */
+static void let_go_and_again(void **state)
+{
+	(void)state;
+	t.how.quiet = note_quiet;
+	t.how.again = eventfd(0, EFD_CLOEXEC);
+	started();
+	writes(t.io[1].fd, "before");
+	assert_int_equal(t.quiet, -1);
+	fd_close(&t.io[1].fd);
+	usleep(LONG * 1000);
+	assert_int_equal(t.quiet, -1);
+	fd_close(&t.io[2].fd);
+	is_quiet(true);
+	reads(t.out[0], "before");
+	writes(t.in[1], "typed");
+	reads(t.io[0].fd, "typed");
+	not_finished();
+	assert_int_equal(eventfd_write(t.how.again, 1), 0);
+	for (int i = 1; i < 3; i++) {
+		t.io[i] = expect("io");
+		assert_int_equal(t.io[i].n, i);
+		ok(t.io[i].fd);
+	}
+	is_quiet(false);
+	writes(t.io[1].fd, "after");
+	reads(t.out[0], "after");
+	ends(512);
+	close(t.how.again);
 }
 
 /* No status before all streams are in the relay's hands. */
@@ -525,6 +572,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(streams),
+		TEST(let_go_and_again),
 		TEST(wait_comes_last),
 		TEST(first_bytes_behind_the_answer),
 		TEST(endless_input),

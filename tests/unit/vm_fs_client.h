@@ -29,6 +29,7 @@
 
 struct client {
 	int sock, control; /* control: for the server, or -1 */
+	int from;          /* what it goes on from, or -1 */
 	pid_t pid;
 	uint64_t unique;
 	uint32_t uid, gid;
@@ -38,7 +39,7 @@ struct client {
 	_Alignas(8) uint8_t answer[VM_FS_MAX_WRITE + 8192];
 };
 
-static struct client *const cl = &(struct client){.sock = -1, .control = -1};
+static struct client *const cl = &(struct client){.sock = -1, .control = -1, .from = -1};
 
 static inline void *body(void)
 {
@@ -152,7 +153,8 @@ static inline void client_start_as(struct vm_share *shares, size_t n, unsigned l
 		/* As it runs in earnest: what its list of system calls lacks ends it. */
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 			_exit(3);
-		int rc = vm_fs_serve(pair[1], cl->control, shares, n, 3, CLIENT_LIMIT, &e);
+		int rc =
+			vm_fs_serve(pair[1], cl->control, cl->from, shares, n, 3, CLIENT_LIMIT, &e);
 		if (rc < 0)
 			fprintf(stderr, "%s\n", err_line(&e, line, sizeof(line)));
 		_exit(rc < 0 ? 1 : 0);

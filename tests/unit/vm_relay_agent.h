@@ -44,6 +44,7 @@ struct ask { /* a request that the agent got */
 static struct {
 	int opened[2]; /* pipe: agent's ends of new streams */
 	int refuse;    /* the next open fails with it */
+	int quiet;     /* as the relay says; -1: it said nothing */
 	int in[2], out[2], err[2], signals[2];
 	pthread_t thread;
 	struct vm_relay how;
@@ -75,13 +76,14 @@ static inline int setup(void **state)
 	assert_int_equal(pipe(t.out), 0);
 	assert_int_equal(pipe(t.err), 0);
 	assert_int_equal(pipe(t.signals), 0);
-	t.status = -1;
+	t.status = t.quiet = -1;
 	t.how = (struct vm_relay){.open = open_stream,
 				  .arg = &t,
 				  .id = "c1",
 				  .process = "7",
 				  .stdio = {t.in[0], t.out[1], t.err[1]},
 				  .terminal = -1,
+				  .again = -1,
 				  .signals = t.signals[0]};
 	for (int i = 0; i < 3; i++)
 		t.io[i].fd = -1;
