@@ -28,7 +28,7 @@ pinned() {
 	local n
 	mount --bind "$T" "$T" && mount --make-private "$T"
 	for n in net ipc uts; do : >"$T/ns/$n"; done
-	unshare --net="$T/ns/net" --ipc="$T/ns/ipc" --uts="$T/ns/uts" sh -c 'hostname in-the-pod; ip link set lo up'
+	unshare --net="$T/ns/net" --ipc="$T/ns/ipc" --uts="$T/ns/uts" ip link set lo up
 }
 
 # conmon_of ID BUNDLE FILES [OPTION…]: with CRI-O's options; FILES begins the names of what it writes.
@@ -96,7 +96,7 @@ ended() { rt kill "$1" KILL && until_true exited "$1" && rt delete "$1"; }
 @test "a pod: the container joins the sandbox's pinned namespaces, and has its own mounts and pids" {
 	pinned
 	local by_path='.linux.namespaces = [{type: "mount"}, {type: "pid"}, {type: "network", path: ($t + "/ns/net")},
-		{type: "ipc", path: ($t + "/ns/ipc")}, {type: "uts", path: ($t + "/ns/uts")}] | del(.hostname)
+		{type: "ipc", path: ($t + "/ns/ipc")}, {type: "uts", path: ($t + "/ns/uts")}] | .hostname = "in-the-pod"
 		| del(.linux.sysctl) | .linux.cgroupsPath = "/rft-" + $i + "/" + $n'
 	cp -a "$b" "$T/b2"
 	args sleep 1000

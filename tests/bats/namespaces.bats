@@ -69,6 +69,27 @@ ns_list() { for n in mnt pid uts ipc net cgroup user; do readlink "/proc/$1/ns/$
 	refused
 }
 
+@test "a host name is set in the UTS namespace that is joined, but the host's stays as it is" {
+	mount --bind "$T" "$T" && mount --make-private "$T"
+	: >"$T/uts"
+	unshare --uts="$T/uts" hostname before
+	cfg --arg p "$T/uts" '.hostname = "inside" | (.linux.namespaces[] | select(.type == "uts")).path = $p'
+	args hostname
+	go
+	is inside
+	[ "$(nsenter --uts="$T/uts" hostname)" = inside ]
+	umount "$T/uts" && umount "$T"
+	cfg '(.linux.namespaces[] | select(.type == "uts")).path = "/proc/self/ns/uts"'
+	in_vain() { unshare --uts sh -c 'hostname before; "$0" --root "$1" run -b "$2" "$3"; echo "$? $(hostname)"' "$RINGFENCE" "$T/state" "$b" "$id" </dev/null; }
+	run in_vain
+	has "/hostname: would rename the host"
+	has "1 before"
+	# What it is called already is no change.
+	cfg '.hostname = "before"'
+	run in_vain
+	is $'before\n0 before'
+}
+
 @test "the network namespace has a loopback that is up" {
 	args sh -c 'cat /proc/net/dev | tail -n +3 | cut -d: -f1; ip addr show lo'
 	go
