@@ -2,86 +2,13 @@
 # Pods as a kubelet makes them: containerd's CRI with this runtime as a runtime class of its own.
 load helpers
 load engines-docker
-
-engine_missing() {
-	missing_of containerd ctr catatonit /usr/bin/python3
-	/usr/bin/python3 -c 'import grpc' 2>/dev/null || echo python3-grpcio
-}
-engine_rm() {
-	[ -z "${pod:-}" ] || {
-		cri StopPodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
-		cri RemovePodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
-	}
-	# The pod's group is the kubelet's: not every runtime removes it.
-	find /sys/fs/cgroup -mindepth 1 -maxdepth 3 -type d -path "*/$cg_parent/$id" -exec rmdir {} + || true
-}
-cri() { within /usr/bin/python3 "$BATS_TEST_DIRNAME/cri.py" /run/containerd.sock "$@"; }
+load cri
 
 setup_file() {
 	engine_can_run || return 0
-	world_up
-	# This machine's root may be without the right to lower a score: the daemon passes that over.
-	cat >"$W/config.toml" <<-C
-		version = 2
-		root = "$W/root"
-		state = "/run/containerd-state"
-		[grpc]
-		address = "/run/containerd.sock"
-		[plugins."io.containerd.grpc.v1.cri"]
-		sandbox_image = "docker.io/library/pause:1"
-		restrict_oom_score_adj = true
-		[plugins."io.containerd.grpc.v1.cri".cni]
-		bin_dir = "/usr/lib/cni"
-		[plugins."io.containerd.grpc.v1.cri".containerd]
-		default_runtime_name = "rut"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.rut]
-		runtime_type = "io.containerd.runc.v2"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.rut.options]
-		BinaryName = "$RINGFENCE"
-		SystemdCgroup = false
-	C
-	within mkdir -p /etc/cni/net.d
-	within tee /etc/cni/net.d/10-rft.conf >/dev/null <<-'J'
-		{ "cniVersion": "0.4.0", "name": "rft", "type": "bridge", "bridge": "rft-cni", "isGateway": true,
-		  "ipam": { "type": "host-local", "subnet": "10.203.0.0/24", "dataDir": "/run/cni" } }
-	J
-	within setsid containerd -c "$W/config.toml" >"$W/containerd.log" 2>&1 &
-	answers "$W/containerd.log" within ctr -a /run/containerd.sock version
-	image_tar
-	image_archive bb sh
-	image_archive pause sleep 1000000
-	for i in bb pause; do
-		within ctr -a /run/containerd.sock -n k8s.io image import "$W/$i.tar" >"$W/import.log"
-	done
+	cri_up
 }
-
 teardown_file() { world_down; }
-
-# pod_up [JSON [HOSTNAME]]: a pod by our runtime class; more of its Linux part in JSON. Sets $pod.
-pod_up() {
-	sandbox=$(jq -cn --arg i "$id" --arg p "/$cg_parent/$id" --arg logs "$T" --argjson more "${1:-null}" --arg h "${2-inside}" \
-		'{metadata: {name: $i, uid: $i, namespace: "default"}, hostname: $h, log_directory: $logs,
-		  linux: ({cgroup_parent: $p} + $more)}')
-	pod=$(cri RunPodSandbox "{\"config\": $sandbox, \"runtime_handler\": \"rut\"}" | jq -r .pod_sandbox_id)
-}
-
-# box NAME JSON WORD…: a container in the pod, started; JSON is its Linux part. Prints its id.
-box() {
-	local name=$1 linux=$2 c
-	shift 2
-	c=$(cri CreateContainer "$(jq -cn --arg p "$pod" --arg n "$name" --argjson s "$sandbox" --argjson l "$linux" \
-		'{pod_sandbox_id: $p, sandbox_config: $s, config: {metadata: {name: $n}, image: {image: "docker.io/library/bb:1"},
-		  command: $ARGS.positional, log_path: ($n + ".log"), linux: $l}}' --args -- "$@")" | jq -er .container_id) &&
-		cri StartContainer "{\"container_id\": \"$c\"}" >/dev/null && echo "$c"
-}
-about() { cri ContainerStatus "{\"container_id\": \"$1\"}" | jq -r ".status.$2"; }
-# States of the interface: 1 running, 2 exited.
-state_is() { [ "$(about "$1" state)" = "$2" ]; }
-ex() {
-	local c=$1
-	shift
-	cri ExecSync "$(jq -cn --arg c "$c" '{container_id: $c, timeout: 10, cmd: $ARGS.positional}' --args -- "$@")"
-}
 
 @test "a pod: its containers share network and IPC, not processes" {
 	pod_up

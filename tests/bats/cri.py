@@ -1,12 +1,13 @@
 #!/usr/bin/python3
-"""A client of the Kubernetes Container Runtime Interface, for containerd.bats.
+"""A client of the Kubernetes Container Runtime Interface, for cri.bash.
 
-    cri.py SOCKET CALL [JSON]      prints the answer as JSON
+    cri.py SOCKET CALL [JSON]      prints the answer as JSON; CRI_SECONDS=20 is how long it waits
 
 Only the calls and fields that the tests use are described here, by the interface's public names and
 numbers: an unknown name in JSON is an error, a field of the answer that isn't listed is passed over.
 """
 import json
+import os
 import sys
 
 import grpc
@@ -34,7 +35,8 @@ MESSAGES = {
     "Security": "capabilities=1:Capability privileged=2:bool namespace_options=3:Namespaces run_as_user=5:Int"
                 " readonly_rootfs=7:bool no_new_privs=11:bool masked_paths=13* readonly_paths=14* seccomp=15:Profile",
     "Linux": "resources=1:Resources security_context=2:Security",
-    "Container": "metadata=1:Metadata image=2:Image command=3* args=4* working_dir=5 log_path=11 linux=15:Linux",
+    "Mount": "container_path=1 host_path=2 readonly=3:bool",
+    "Container": "metadata=1:Metadata image=2:Image command=3* args=4* working_dir=5 mounts=7:Mount* log_path=11 linux=15:Linux",
     "CreateContainerRequest": "pod_sandbox_id=1 config=2:Container sandbox_config=3:Pod",
     "CreateContainerResponse": "container_id=1",
     "ContainerId": "container_id=1 timeout=2:int64",
@@ -91,7 +93,7 @@ def main():
     with grpc.insecure_channel("unix://" + address) as channel:
         ask = channel.unary_unary("/runtime.v1.RuntimeService/" + call, request.SerializeToString, response.FromString)
         try:
-            answer = ask(json_format.ParseDict(json.loads(text), request()), timeout=20)
+            answer = ask(json_format.ParseDict(json.loads(text), request()), timeout=float(os.environ.get("CRI_SECONDS", 20)))
         except grpc.RpcError as e:
             sys.exit(f"{call}: {e.details()}")
     d = json_format.MessageToDict(answer, including_default_value_fields=True, preserving_proto_field_name=True)
