@@ -2,7 +2,7 @@
 # of runtimes for pods, and the calls of a kubelet.
 
 engine_missing() {
-	missing_of containerd ctr catatonit /usr/bin/python3
+	missing_of containerd ctr catatonit socat /usr/bin/python3
 	/usr/bin/python3 -c 'import grpc' 2>/dev/null || echo python3-grpcio
 }
 engine_rm() {
@@ -13,7 +13,15 @@ engine_rm() {
 	# The pod's group is the kubelet's: not every runtime removes it.
 	find /sys/fs/cgroup -mindepth 1 -maxdepth 3 -type d -path "*/$cg_parent/$id" -exec rmdir {} + || true
 }
-cri() { within /usr/bin/python3 "$BATS_TEST_DIRNAME/cri.py" /run/containerd.sock "$@"; }
+# cri CALL JSON: the answer, as JSON.
+cri() {
+	local answer
+	answer=$(socat -t 600 - "UNIX-CONNECT:$W/cri.sock" <<<"$1 ${2//$'\n'/ }")
+	case $answer in
+	ok\ *) echo "${answer#ok }" ;;
+	*) echo "${answer#error }" >&2 && return 1 ;;
+	esac
+}
 
 # cri_up: the world, and containerd in it with its images.
 cri_up() {
@@ -45,6 +53,8 @@ cri_up() {
 	J
 	within setsid containerd -c "$W/config.toml" >"$W/containerd.log" 2>&1 &
 	answers "$W/containerd.log" within ctr -a /run/containerd.sock version
+	within setsid /usr/bin/python3 "$BATS_TEST_DIRNAME/cri.py" /run/containerd.sock "$W/cri.sock" >"$W/cri.log" 2>&1 &
+	answers "$W/cri.log" [ -S "$W/cri.sock" ]
 	image_tar
 	image_archive bb sh
 	image_archive pause sleep 1000000

@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """A client of the Kubernetes Container Runtime Interface, for cri.bash.
 
-    cri.py SOCKET CALL [JSON]      prints the answer as JSON; CRI_SECONDS=20 is how long it waits
+    cri.py SOCKET OWN-SOCKET       listens at OWN-SOCKET; CRI_SECONDS=20 is how long a call may take
 
+Who connects there writes a line, CALL and JSON, and reads one: "ok" and the answer as JSON, or "error" and
+what was wrong. One process for all calls: its start takes seconds where a machine is emulated.
 Only the calls and fields that the tests use are described here, by the interface's public names and
 numbers: an unknown name in JSON is an error, a field of the answer that isn't listed is passed over.
 """
 import json
 import os
+import socketserver
 import sys
 
 import grpc
@@ -86,21 +89,40 @@ def message_classes():
     return lambda name: factory.GetPrototype(pool.FindMessageTypeByName("cri." + name))
 
 
-def main():
-    address, call, text = (sys.argv + ["{}"])[1:4]
-    of = message_classes()
-    request, response = (of(name) for name in CALLS[call])
-    with grpc.insecure_channel("unix://" + address) as channel:
-        ask = channel.unary_unary("/runtime.v1.RuntimeService/" + call, request.SerializeToString, response.FromString)
+class Client:
+    def __init__(self, address):
+        self.of = message_classes()
+        self.channel = grpc.insecure_channel("unix://" + address)
+        self.seconds = float(os.environ.get("CRI_SECONDS", 20))
+
+    def call(self, name, text):
+        """Whether it went well, and the answer or what was wrong."""
         try:
-            answer = ask(json_format.ParseDict(json.loads(text), request()), timeout=float(os.environ.get("CRI_SECONDS", 20)))
+            request, response = (self.of(each) for each in CALLS[name])
+            ask = self.channel.unary_unary("/runtime.v1.RuntimeService/" + name, request.SerializeToString, response.FromString)
+            answer = ask(json_format.ParseDict(json.loads(text), request()), timeout=self.seconds)
         except grpc.RpcError as e:
-            sys.exit(f"{call}: {e.details()}")
-    d = json_format.MessageToDict(answer, including_default_value_fields=True, preserving_proto_field_name=True)
-    for name in ("stdout", "stderr"):
-        if name in d:
-            d[name] = getattr(answer, name).decode()
-    print(json.dumps(d))
+            return False, f"{name}: {e.details()}"
+        except Exception as e:  # a test's mistake is told to the test
+            return False, f"{name}: {e!r}"
+        d = json_format.MessageToDict(answer, including_default_value_fields=True, preserving_proto_field_name=True)
+        for field in ("stdout", "stderr"):
+            if field in d:
+                d[field] = getattr(answer, field).decode()
+        return True, json.dumps(d)
 
 
-main()
+class Calls(socketserver.StreamRequestHandler):
+    def handle(self):
+        name, _, text = self.rfile.readline().decode().strip().partition(" ")
+        well, answer = self.server.client.call(name, text)
+        self.wfile.write(f"{'ok' if well else 'error'} {answer}\n".encode())
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+with Server(sys.argv[2], Calls) as server:
+    server.client = Client(sys.argv[1])
+    server.serve_forever()
