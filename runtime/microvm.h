@@ -85,15 +85,26 @@ struct be_vm_pod {
 /* The sandbox that the annotations of an engine name ("" when they forget to), NULL: it has a
  * machine of its own. */
 const char *be_vm_sandbox(const struct spec *s);
+/* The pod's sandbox itself, by the same words? */
+bool be_vm_is_sandbox(const struct spec *s);
 /* Opens the machine that a container's annotations name: created or running, and not paused. */
 int be_vm_pod_open(struct rt_container *c, struct be_vm_pod *ret, struct err *e);
 void be_vm_pod_close(struct be_vm_pod *p);
-/* Does the path mean the sandbox's own namespace? */
-bool be_vm_pod_has(const struct be_vm_pod *p, const struct spec_namespace *ns);
+/* Does the path mean the sandbox's own namespace? It may be one that the sandbox names by path
+ * itself. */
+bool be_vm_pod_has(struct be_vm_pod *p, const struct spec_namespace *ns);
 /* "/proc/PID/ns/WORD" for the guest. */
 const char *be_vm_guest_ns(struct arena *a, pid_t pid, enum spec_ns type);
 /* Is there more than one container in its machine? */
 bool be_vm_has_company(struct rt_container *c);
+
+/* microvm_pinned.c: ipc and uts namespaces that a sandbox names by path. Refuses what the guest's
+ * new one can't stand for. */
+int be_vm_pinned_accept(const struct spec_namespace *ns, const char *pointer, struct err *e);
+/* The names (the arena's) that were set in a pinned uts namespace; NULL stays where the spec has
+ * its own, or there are none. */
+int be_vm_pinned_names(struct rt_container *c, const char **ret_host, const char **ret_domain,
+		       struct err *e);
 
 /* What the guest sees of the host's files. */
 struct be_vm_shares {
@@ -103,7 +114,7 @@ struct be_vm_shares {
 };
 /* Refuses, by JSON pointer, what a machine with a kernel of its own can't honour. pod: NULL, or
  * what it joins. */
-int be_vm_accept(struct rt_container *c, const struct be_vm_pod *pod, struct err *e);
+int be_vm_accept(struct rt_container *c, struct be_vm_pod *pod, struct err *e);
 /* Opens the root and every bind mount's source. */
 int be_vm_shares_open(struct rt_container *c, const struct be_vm_pod *pod, struct be_vm_shares *ret,
 		      struct err *e);

@@ -28,23 +28,36 @@ static int refuse(const char *pointer, const char *why, struct err *e)
 	return err_set(e, ERR_UNSUPPORTED, ENOTSUP, pointer, "a micro-VM can't do it: %s", why);
 }
 
-/* A namespace of the host is out of reach, and so is sharing the host's by leaving one out. The
- * network's is where the machine's card is plugged in. What the pod's sandbox has is shared with it
- * inside. */
-static int accept_namespaces(const struct spec *s, const struct be_vm_pod *pod, struct err *e)
+/* A namespace of the host is out of reach. The network's is where the machine's card is plugged in.
+ * What the pod's sandbox has is shared with it inside; what was pinned for a sandbox is a name for
+ * the guest's. */
+static int accept_path(const struct spec *s, struct be_vm_pod *pod, size_t i, struct err *e)
+{
+	const struct spec_namespace *ns = &s->linux_.namespaces.items[i];
+	char pointer[64];
+
+	snprintf(pointer, sizeof(pointer), "/linux/namespaces/%zu/path", i);
+	if (pod)
+		return be_vm_pod_has(pod, ns)
+			       ? 0
+			       : refuse(pointer, "the namespace isn't that of the pod's sandbox",
+					e);
+	if (ns->type == SPEC_NS_NETWORK)
+		return 0;
+	if (be_vm_is_sandbox(s) && (ns->type == SPEC_NS_IPC || ns->type == SPEC_NS_UTS))
+		return be_vm_pinned_accept(ns, pointer, e);
+	return refuse(pointer, "the namespace is of the host's kernel", e);
+}
+
+/* To leave one out is to share the host's. */
+static int accept_namespaces(const struct spec *s, struct be_vm_pod *pod, struct err *e)
 {
 	static const enum spec_ns own[] = {SPEC_NS_PID, SPEC_NS_IPC, SPEC_NS_UTS, SPEC_NS_MOUNT};
 
 	for (size_t i = 0; i < s->linux_.namespaces.n; i++) {
-		const struct spec_namespace *ns = &s->linux_.namespaces.items[i];
-		char pointer[64];
-		if (!ns->path || (pod ? be_vm_pod_has(pod, ns) : ns->type == SPEC_NS_NETWORK))
-			continue;
-		snprintf(pointer, sizeof(pointer), "/linux/namespaces/%zu/path", i);
-		return refuse(pointer,
-			      pod ? "the namespace isn't that of the pod's sandbox"
-				  : "the namespace is of the host's kernel",
-			      e);
+		int rc = s->linux_.namespaces.items[i].path ? accept_path(s, pod, i, e) : 0;
+		if (rc < 0)
+			return rc;
 	}
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		if (!spec_find_ns(s, own[i]))
@@ -108,7 +121,7 @@ static void warn_labels(struct rt_container *c)
 	c->env->warn(c->env->warn_arg, &w);
 }
 
-int be_vm_accept(struct rt_container *c, const struct be_vm_pod *pod, struct err *e)
+int be_vm_accept(struct rt_container *c, struct be_vm_pod *pod, struct err *e)
 {
 	int rc = accept_namespaces(c->spec, pod, e);
 

@@ -152,20 +152,41 @@ int be_vm_shares_open(struct rt_container *c, const struct be_vm_pod *pod, struc
 /* --- what else reads differently inside --- */
 
 /* The machine's network is the container's: it joins the one that the agent is in. In a pod, what
- * the container shares with the sandbox it shares inside. */
+ * the container shares with the sandbox it shares inside; the sandbox has it there anew. */
+static const char *inside(const struct spec_namespace *ns, const struct be_vm_pod *pod,
+			  struct arena *a)
+{
+	const char *word = spec_ns_word(ns->type);
+	bool net = ns->type == SPEC_NS_NETWORK;
+
+	if (!pod && !net)
+		return arena_printf(a, "{\"type\":\"%s\"}", word);
+	const char *path = be_vm_guest_ns(a, net ? 1 : pod->guest_pid, ns->type);
+	return arena_printf(a, "{\"type\":\"%s\",\"path\":\"%s\"}", word, path ? path : "");
+}
+
 static void edit_namespaces(const struct spec *s, const struct be_vm_pod *pod, struct edits *d)
 {
 	for (size_t i = 0; i < s->linux_.namespaces.n; i++) {
 		const struct spec_namespace *ns = &s->linux_.namespaces.items[i];
-		bool net = ns->type == SPEC_NS_NETWORK;
 
-		if (pod ? !ns->path : !net)
-			continue;
-		const char *path = be_vm_guest_ns(d->arena, net ? 1 : pod->guest_pid, ns->type);
-		edit(d, arena_printf(d->arena, "/linux/namespaces/%zu", i),
-		     arena_printf(d->arena, "{\"type\":\"%s\",\"path\":\"%s\"}",
-				  spec_ns_word(ns->type), path ? path : ""));
+		if (ns->path || (!pod && ns->type == SPEC_NS_NETWORK))
+			edit(d, arena_printf(d->arena, "/linux/namespaces/%zu", i),
+			     inside(ns, pod, d->arena));
 	}
+}
+
+/* What the engine called the pod in the namespace that it had made for it. */
+static int edit_names(struct rt_container *c, struct edits *d, struct err *e)
+{
+	const char *host = NULL, *domain = NULL;
+	int rc = be_vm_pinned_names(c, &host, &domain, e);
+
+	if (rc >= 0 && host)
+		edit_string(d, "/hostname", host);
+	if (rc >= 0 && domain)
+		edit_string(d, "/domainname", domain);
+	return rc;
 }
 
 /* Hooks of the host's side ran there; what the host's control group does isn't done twice, for its
@@ -254,6 +275,9 @@ int be_vm_config(struct rt_container *c, const struct be_vm_pod *pod, const stru
 	edit_groups(c->spec, &d);
 	edit_namespaces(c->spec, pod, &d);
 	edit_rest(c->spec, &d);
+	int rc = pod ? 0 : edit_names(c, &d, e);
+	if (rc < 0)
+		return rc;
 	if (d.failed)
 		return err_sys(e, ENOMEM, NULL, "making the guest's bundle");
 	return json_edit(c->config, c->config_len, "config.json", d.items, d.n, ret_config, e);

@@ -4,9 +4,9 @@
  * Invariants
  *  1. Annotations are the engine's word; the machine is one in the same state root, and was made
  *     as one.
- *  2. A namespace by path is the sandbox's when the path names it by the sandbox's process. Only
- *     of the network two paths are compared by what they lead to: the others of the sandbox's
- *     process on the host are its jail's, or the host's.
+ *  2. A namespace by path is the sandbox's when the path names it by the sandbox's process, or by
+ *     the file that the sandbox's own configuration names. Only of the network what the process is
+ *     in says anything: its others on the host are its jail's, or the host's.
  */
 #include "runtime/microvm.h"
 
@@ -38,6 +38,17 @@ const char *be_vm_sandbox(const struct spec *s)
 		return id ? id : "";
 	}
 	return NULL;
+}
+
+bool be_vm_is_sandbox(const struct spec *s)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *type = spec_annotation(s, words[i].type);
+
+		if (type && str_eq(type, "sandbox"))
+			return true;
+	}
+	return false;
 }
 
 static int refuse(const char *id, const char *why, struct err *e)
@@ -130,15 +141,29 @@ static bool same_file(const char *a, const char *b)
 	       one.st_ino == other.st_ino;
 }
 
+/* By the file to which the engine had pinned it. */
+static bool is_pinned(struct be_vm_pod *p, const struct spec_namespace *ns)
+{
+	const struct spec_namespace *own;
+	struct err ignored;
+
+	if (rt_load_spec(&p->machine, &ignored) < 0)
+		return false;
+	own = spec_find_ns(p->machine.spec, ns->type);
+	return own && own->path && same_file(own->path, ns->path);
+}
+
 /* (2) */
-bool be_vm_pod_has(const struct be_vm_pod *p, const struct spec_namespace *ns)
+bool be_vm_pod_has(struct be_vm_pod *p, const struct spec_namespace *ns)
 {
 	char own[64];
 
 	if (ns->type == SPEC_NS_MOUNT)
 		return false;
 	snprintf(own, sizeof(own), "/proc/%d/ns/%s", (int)p->machine.doc.pid, file_of(ns->type));
-	return str_eq(own, ns->path) || (ns->type == SPEC_NS_NETWORK && same_file(own, ns->path));
+	if (str_eq(own, ns->path))
+		return true;
+	return ns->type == SPEC_NS_NETWORK ? same_file(own, ns->path) : is_pinned(p, ns);
 }
 
 const char *be_vm_guest_ns(struct arena *a, pid_t pid, enum spec_ns type)

@@ -2,55 +2,10 @@
 # CRI-O's calls, word by word, through the conmon that it runs: a pod is a sandbox container and
 # others that join its namespaces by the paths where they are pinned.
 load helpers
+load cri-o
 
-extra_setup() {
-	need conmon
-	mkdir "$T/exits" "$T/persist" "$T/sock" "$T/ns" "$T/state"
-	export CRI_O_EXTERNAL=1
-	unset _OCI_SYNCPIPE _OCI_STARTPIPE _OCI_ATTACHPIPE
-}
-
-extra_teardown() {
-	local n
-	rt delete --force "$id" >/dev/null 2>&1 || true
-	rt delete --force "$id-2" >/dev/null 2>&1 || true
-	# It ends a moment after it has written the exit down.
-	until_true no_conmon || true
-	for n in net ipc uts; do ! mountpoint -q "$T/ns/$n" || umount "$T/ns/$n"; done
-	! mountpoint -q "$T" || umount "$T"
-}
-
-no_conmon() { ! pgrep -f "^conmon .*$T/" >/dev/null; }
-rt() { "$RINGFENCE" --root "$T/state" "$@" 3>&-; }
-
-# pinned: what pinns does: namespaces that live by their paths.
-pinned() {
-	local n
-	mount --bind "$T" "$T" && mount --make-private "$T"
-	for n in net ipc uts; do : >"$T/ns/$n"; done
-	unshare --net="$T/ns/net" --ipc="$T/ns/ipc" --uts="$T/ns/uts" ip link set lo up
-}
-
-# conmon_of ID BUNDLE FILES [OPTION…]: with CRI-O's options; FILES begins the names of what it writes.
-conmon_of() {
-	local id=$1 bundle=$2 files=$T/$3
-	shift 3
-	conmon --api-version 1 -b "$bundle" -c "$id" -u "${files##*/}" -n "k8s_$id" -r "$RINGFENCE" --runtime-arg "--root=$T/state" \
-		--exit-dir "$T/exits" --persist-dir "$T/persist" --socket-dir-path "$T/sock" \
-		-l "k8s-file:$files.log" -p "$files.pid" -P "$files.conmon" --log-level error --no-sync-log "$@" </dev/null 3>&-
-}
-
-# mon ID BUNDLE [OPTION…]: a container as CRI-O makes it; conmon stays and writes its exit.
-mon() {
-	local id=$1 bundle=$2
-	shift 2
-	conmon_of "$id" "$bundle" "$id" "$@" >"$T/$id.conmon.out" 2>&1
-	until_true test -s "$T/$id.pid" || { cat "$T/$id.conmon.out"; false; }
-	until_true is_status_of "$id" created
-}
-is_status_of() { [ "$(rt state "$1" | jq -r .status)" = "$2" ]; }
-exited() { test -s "$T/exits/$1"; }
-ended() { rt kill "$1" KILL && until_true exited "$1" && rt delete "$1"; }
+extra_setup() { crio_setup; }
+extra_teardown() { crio_teardown; }
 
 @test "create through conmon, start, state, kill by name, exit file, delete --force twice" {
 	sh_args 'echo up; exec sleep 1000'

@@ -43,7 +43,7 @@ ln -sf ../payload.service "$root/etc/systemd/system/multi-user.target.wants/payl
 for unit in getty.target serial-getty@ttyS0.service systemd-timesyncd.service networking.service \
 	apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer e2scrub_all.timer \
 	systemd-tmpfiles-clean.timer podman-auto-update.timer \
-	systemd-networkd.service systemd-resolved.service containerd.service; do
+	systemd-networkd.service systemd-resolved.service containerd.service docker.service docker.socket; do
 	ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 echo hostvm >"$root/etc/hostname"
