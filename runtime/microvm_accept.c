@@ -142,13 +142,46 @@ static unsigned host_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
-/* What containerd says of a pod whose containers will come: numbers as text; 0: nothing. */
-static uint64_t for_pod(const struct spec *s, const char *key)
+/* What an engine says of a pod whose containers will come; 0: nothing. */
+struct pod_size {
+	uint64_t memory, quota, period;
+};
+
+static uint64_t number(const struct spec *s, const char *key)
 {
 	const char *text = spec_annotation(s, key);
 	uint64_t v = 0;
 
 	return text && str_to_u64(text, &v) ? v : 0;
+}
+
+/* CRI-O writes the interface's LinuxContainerResources as JSON, formerly under another name. */
+static void crio_size(struct rt_container *c, struct pod_size *ret)
+{
+	const char *text = spec_annotation(c->spec, "pod-linux-resources.crio.io");
+	struct json *all;
+	struct err ignored;
+
+	if (!text)
+		text = spec_annotation(c->spec, "io.kubernetes.cri-o.PodLinuxResources");
+	if (!text || json_parse(c->arena, text, strlen(text), "annotation", &all, &ignored) < 0)
+		return;
+	(void)json_get_u64(all, "memory_limit_in_bytes", &ret->memory);
+	(void)json_get_u64(all, "cpu_quota", &ret->quota);
+	(void)json_get_u64(all, "cpu_period", &ret->period);
+}
+
+/* containerd: numbers as text. */
+static struct pod_size size_of_pod(struct rt_container *c)
+{
+	struct pod_size p = {
+		.memory = number(c->spec, "io.kubernetes.cri.sandbox-memory"),
+		.quota = number(c->spec, "io.kubernetes.cri.sandbox-cpu-quota"),
+		.period = number(c->spec, "io.kubernetes.cri.sandbox-cpu-period"),
+	};
+
+	crio_size(c, &p);
+	return p;
 }
 
 static uint64_t processors(uint64_t quota, uint64_t period)
@@ -158,7 +191,7 @@ static uint64_t processors(uint64_t quota, uint64_t period)
 	return quota / period + (quota % period != 0);
 }
 
-static unsigned count_vcpus(const struct spec *s)
+static unsigned count_vcpus(const struct spec *s, const struct pod_size *pod)
 {
 	const struct spec_cpu *cpu = &s->linux_.resources.cpu;
 	unsigned n = host_cpus();
@@ -166,12 +199,9 @@ static unsigned count_vcpus(const struct spec *s)
 	if (s->vm.vcpus.set)
 		n = s->vm.vcpus.v > VCPUS_MAX ? VCPUS_MAX : (unsigned)s->vm.vcpus.v;
 	else {
-		uint64_t quota = cpu->quota.set && cpu->quota.v > 0
-					 ? (uint64_t)cpu->quota.v
-					 : for_pod(s, "io.kubernetes.cri.sandbox-cpu-quota");
-		uint64_t period = cpu->period.set && cpu->period.v
-					  ? cpu->period.v
-					  : for_pod(s, "io.kubernetes.cri.sandbox-cpu-period");
+		uint64_t quota =
+			cpu->quota.set && cpu->quota.v > 0 ? (uint64_t)cpu->quota.v : pod->quota;
+		uint64_t period = cpu->period.set && cpu->period.v ? cpu->period.v : pod->period;
 		uint64_t want = processors(quota, period);
 		if (want && want < n)
 			n = (unsigned)want;
@@ -179,17 +209,17 @@ static unsigned count_vcpus(const struct spec *s)
 	return n == 0 ? 1 : n > VCPUS_MAX ? VCPUS_MAX : n;
 }
 
-static uint64_t count_memory(const struct spec *s)
+static uint64_t count_memory(const struct spec *s, const struct pod_size *pod)
 {
 	const struct spec_memory *m = &s->linux_.resources.memory;
-	uint64_t bytes = DEFAULT_MEMORY, pod = for_pod(s, "io.kubernetes.cri.sandbox-memory");
+	uint64_t bytes = DEFAULT_MEMORY;
 
 	if (s->vm.memory.set)
 		bytes = s->vm.memory.v;
 	else if (m->limit.set && m->limit.v > 0)
 		bytes = (uint64_t)m->limit.v + GUEST_ROOM;
-	else if (pod && pod < MEMORY_MOST)
-		bytes = pod + GUEST_ROOM;
+	else if (pod->memory && pod->memory < MEMORY_MOST)
+		bytes = pod->memory + GUEST_ROOM;
 	return bytes & ~(uint64_t)4095;
 }
 
@@ -205,8 +235,9 @@ static const char *join(struct arena *a, const struct spec_strings *l)
 int be_vm_shape(struct rt_container *c, struct be_vm_shape *ret, struct err *e)
 {
 	const struct spec *s = c->spec;
-	struct be_vm_shape v = {.memory = count_memory(s),
-				.vcpus = count_vcpus(s),
+	const struct pod_size pod = size_of_pod(c);
+	struct be_vm_shape v = {.memory = count_memory(s, &pod),
+				.vcpus = count_vcpus(s, &pod),
 				.parameters = join(c->arena, &s->vm.kernel_parameters)};
 
 	if (v.memory < LEAST_MEMORY)

@@ -330,12 +330,9 @@ static void guests_config(void **state)
 	inside(p, &pod, "\"hostname\":\"given\",", "given", "/proc/42/ns/uts");
 }
 
-static struct be_vm_shape shape_of(const char *memory, const char *quota, const char *period)
+static struct be_vm_shape shape(struct spec_pair *pairs, size_t n)
 {
-	struct spec_pair pairs[] = {{CRI "sandbox-memory", memory},
-				    {CRI "sandbox-cpu-quota", quota},
-				    {CRI "sandbox-cpu-period", period}};
-	struct spec s = {.annotations = {.items = pairs, .n = 3}, .vm.kernel_path = "/bin/true"};
+	struct spec s = {.annotations = {.items = pairs, .n = n}, .vm.kernel_path = "/bin/true"};
 	auto_container c;
 	struct be_vm_shape shape = {0};
 	struct err e;
@@ -344,6 +341,22 @@ static struct be_vm_shape shape_of(const char *memory, const char *quota, const 
 	c.spec = &s;
 	assert_int_equal(be_vm_shape(&c, &shape, &e), 0);
 	return shape;
+}
+
+static struct be_vm_shape shape_of(const char *memory, const char *quota, const char *period)
+{
+	struct spec_pair pairs[] = {{CRI "sandbox-memory", memory},
+				    {CRI "sandbox-cpu-quota", quota},
+				    {CRI "sandbox-cpu-period", period}};
+
+	return shape(pairs, 3);
+}
+
+static struct be_vm_shape crio_shape(const char *json)
+{
+	struct spec_pair pair = {CRIO "PodLinuxResources", json};
+
+	return shape(&pair, 1);
 }
 
 static void shapes(void **state)
@@ -361,15 +374,34 @@ static void shapes(void **state)
 	assert_int_equal(shape_of("0", "18446744073709551615", "1").vcpus, cpus);
 }
 
+static void crio_shapes(void **state)
+{
+	const uint64_t mib = 1ull << 20, otherwise = shape_of("0", "0", "100000").memory;
+	struct spec_pair now = {"pod-linux-resources.crio.io",
+				"{\"memory_limit_in_bytes\":134217728}"};
+
+	(void)state;
+	assert_int_equal(crio_shape("{\"memory_limit_in_bytes\":1073741824}").memory,
+			 (1024 + 96) * mib);
+	assert_int_equal(crio_shape("{\"cpu_period\":100000,\"cpu_quota\":50000}").vcpus, 1);
+	assert_int_equal(crio_shape("{\"memory_limit_in_bytes\":-1,\"cpu_quota\":-1}").memory,
+			 otherwise);
+	assert_int_equal(crio_shape("null").memory, otherwise);
+	assert_int_equal(crio_shape("{").memory, otherwise);
+	assert_int_equal(crio_shape("[1]").memory, otherwise);
+	assert_int_equal(crio_shape("{\"memory_limit_in_bytes\":\"1\"}").memory, otherwise);
+	assert_int_equal(shape(&now, 1).memory, (128 + 96) * mib);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),         cmocka_unit_test(sandboxes),
-		cmocka_unit_test(namespaces),    cmocka_unit_test(guest_paths),
-		cmocka_unit_test(shapes),        cmocka_unit_test(pinned),
-		cmocka_unit_test(hosts_own),     cmocka_unit_test(inhabited),
-		cmocka_unit_test(pinned_names),  cmocka_unit_test(pod_pinned),
-		cmocka_unit_test(guests_config),
+		cmocka_unit_test(names),      cmocka_unit_test(sandboxes),
+		cmocka_unit_test(namespaces), cmocka_unit_test(guest_paths),
+		cmocka_unit_test(shapes),     cmocka_unit_test(crio_shapes),
+		cmocka_unit_test(pinned),     cmocka_unit_test(hosts_own),
+		cmocka_unit_test(inhabited),  cmocka_unit_test(pinned_names),
+		cmocka_unit_test(pod_pinned), cmocka_unit_test(guests_config),
 	};
 
 	return cmocka_run_group_tests(tests, pins_up, pins_down);
