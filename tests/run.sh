@@ -21,6 +21,7 @@ all="lint unit asan fuzz bats-hybrid bats-v1 package differential bats-v2 bats-a
 # Each brings a daemon and namespaces of its own; in which view it stands makes no difference to it.
 one_view="guest-kernel.bats guest-init.bats docker.bats containerd.bats cri.bats podman.bats podman-checkpoint.bats podman-pods.bats podman-rootless.bats podman-work.bats buildah.bats cri-o.bats"
 microvm_files="microvm.bats microvm-hostile.bats microvm-verbs.bats microvm-faults.bats microvm-network.bats microvm-engines.bats microvm-pods.bats microvm-podman-pods.bats microvm-kernel.bats microvm-work.bats microvm-checkpoint.bats"
+microvm_files+=" microvm-cri.bats microvm-cri-o.bats microvm-docker.bats"
 microvm_files+=" lifecycle.bats exec.bats run.bats process.bats terminal.bats"
 asan_files="lifecycle.bats bad-config.bats spec.bats"
 
