@@ -46,4 +46,5 @@ mon() {
 }
 is_status_of() { [ "$(rt state "$1" | jq -r .status)" = "$2" ]; }
 exited() { test -s "$T/exits/$1"; }
-ended() { rt kill "$1" KILL && until_true exited "$1" && rt delete "$1"; }
+# The file may be there from an exec.
+ended() { rm -f "$T/exits/$1" && rt kill "$1" KILL && until_true exited "$1" && rt delete "$1"; }

@@ -73,7 +73,8 @@ groups_gone() { find /sys/fs/cgroup -depth -type d -path "*/$id*" -exec rmdir {}
 	run conmon_of "$id-2" "$T/b2" x -e --exec-process-spec "$T/process.json" --sync
 	until_true grep -q 'stdout F out' "$T/x.log"
 	until_true grep -q 'stderr F err' "$T/x.log"
-	# What is in the way of one is not in the other's.
+	until_true exited "$id-2"
+	[ "$(cat "$T/exits/$id-2")" = 7 ]
 	ended "$id-2"
 	[ "$(cat "$T/exits/$id-2")" = 137 ]
 	is_status_of "$id" running
@@ -101,9 +102,8 @@ groups_gone() { find /sys/fs/cgroup -depth -type d -path "*/$id*" -exec rmdir {}
 
 # fails TEXT CONFIG-FUNCTION…: a create of that bundle is refused, and leaves nothing.
 fails() {
-	run rt create -b "$2" "$3" </dev/null
-	[ "$status" -ne 0 ]
-	has "$1"
+	! rt create -b "$2" "$3" </dev/null >"$T/refusal" 2>&1 || { echo "$3 was made"; return 1; }
+	grep -qF -- "$1" "$T/refusal" || { cat "$T/refusal"; return 1; }
 	[ ! -e "$T/state/$3" ]
 }
 

@@ -69,6 +69,19 @@ logged() { docker logs "$id" 2>&1 | grep -q "$1"; }
 	is page
 }
 
+@test "a network of one's own: found by address; Docker's name server, on the host's side of it, is out of reach" {
+	docker network create "$id" >/dev/null
+	up --net "$id" --network-alias srv bb:1 sh -c 'echo page >/tmp/index.html; exec httpd -f -p 80 -h /tmp'
+	address=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$id")
+	run docker run --rm --net "$id" bb:1 sh -c "wget -qO- http://$address/; grep nameserver /etc/resolv.conf; timeout 5 nslookup srv || echo unknown"
+	ok
+	has page
+	has "nameserver 127.0.0.11"
+	has unknown
+	docker rm -f "$id" >/dev/null
+	docker network rm "$id" >/dev/null
+}
+
 @test "limits inside and outside; stats, logs, pause" {
 	up --net none --memory 64m --cpus 1 bb:1 sh -c 'echo up; while :; do :; done'
 	until_true logged up
