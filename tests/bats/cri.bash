@@ -11,7 +11,7 @@ engine_rm() {
 		cri RemovePodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
 	}
 	# The pod's group is the kubelet's: not every runtime removes it.
-	find /sys/fs/cgroup -mindepth 1 -maxdepth 3 -type d -path "*/$cg_parent/$id" -exec rmdir {} + || true
+	find /sys/fs/cgroup -mindepth 1 -maxdepth 3 -type d \( -path "*/$cg_parent/$id" -o -path "*/$cg_parent/$id-other" \) -exec rmdir {} + || true
 }
 # cri CALL JSON: the answer, as JSON.
 cri() {

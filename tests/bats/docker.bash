@@ -7,6 +7,8 @@ engine_rm() { docker rm -f "$@"; }
 # Debian's client, as old as the daemon: others may be on the path.
 docker() { within /usr/bin/docker "$@"; }
 
+apparmor=/sys/module/apparmor/parameters/enabled
+
 # docker_up: the world, and the daemon in it with an image bb:1.
 docker_up() {
 	world_up
@@ -21,6 +23,11 @@ docker_up() {
 		  "bip": "10.201.0.1/24", "default-address-pools": [{ "base": "10.202.0.0/16", "size": 24 }],
 		  "default-ulimits": { "nofile": { "Name": "nofile", "Soft": 4096, "Hard": 4096 } } }
 	J
+	# A kernel with AppArmor makes the daemon ask for its parser, whether that is there or not.
+	if [ -e "$apparmor" ] && ! command -v apparmor_parser >/dev/null; then
+		echo N >"$W/no-apparmor"
+		within mount --bind "$W/no-apparmor" "$apparmor"
+	fi
 	within env PATH="$W/bin:$PATH" setsid dockerd --config-file "$W/daemon.json" >"$W/dockerd.log" 2>&1 &
 	answers "$W/dockerd.log" docker version
 	image_tar

@@ -28,12 +28,12 @@ logged() { grep -q "$2" "$T/$1.log"; }
 	fetched() { said "$d" wget -qO- http://127.0.0.1/ | grep -q page; }
 	until_true fetched
 	[[ $(said "$d" uname -r) == *-ringfence ]]
-	look='for n in net ipc uts; do readlink /proc/self/ns/$n; done; hostname; cat /proc/sys/kernel/random/boot_id'
-	mapfile -t one < <(said "$c" sh -c "$look; readlink /proc/self/ns/pid /proc/self/ns/mnt")
-	mapfile -t two < <(said "$d" sh -c "$look; readlink /proc/self/ns/pid /proc/self/ns/mnt")
-	[ "${one[3]}" = inside ]
-	for i in 0 1 2 3 4; do [ "${one[i]}" = "${two[i]}" ]; done
-	for i in 5 6; do [ "${one[i]}" != "${two[i]}" ]; done
+	look='for n in net ipc uts pid mnt; do readlink /proc/self/ns/$n; done; hostname; cat /proc/sys/kernel/random/boot_id'
+	mapfile -t one < <(said "$c" sh -c "$look")
+	mapfile -t two < <(said "$d" sh -c "$look")
+	[ "${one[5]}" = inside ]
+	for i in 0 1 2 5 6; do [ "${one[i]}" = "${two[i]}" ]; done
+	for i in 3 4; do [ "${one[i]}" != "${two[i]}" ]; done
 	[ "$(said "$d" cat /proc/1/comm)" = sleep ]
 	# Who is not in the pod finds it at the address that the engine was told of.
 	address=$(cri PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\"}" | jq -r .status.network.ip)
@@ -52,7 +52,7 @@ logged() { grep -q "$2" "$T/$1.log"; }
 	exit_is 1
 	has "executable file not found"
 	boot=$(said "$c" cat /proc/sys/kernel/random/boot_id)
-	pod_up
+	id=$id-other pod_up
 	d=$(box one '{}' sleep 1000)
 	[ "$(said "$d" cat /proc/sys/kernel/random/boot_id)" != "$boot" ]
 	cri StopPodSandbox "{\"pod_sandbox_id\": \"$first\"}"
