@@ -175,8 +175,9 @@ static int signal_held(struct cg_group *g, pid_t pid, int sig, bool frozen)
 	if (frozen)
 		return kill(pid, sig) < 0 ? -errno : 0;
 	auto_fd fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	/* EINVAL: ended, and its number is still that of a session or group (Linux 6.1). */
 	if (fd < 0)
-		return -errno;
+		return errno == EINVAL ? -ESRCH : -errno;
 	if (!is_member(g, pid))
 		return -ESRCH;
 	return syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) < 0 ? -errno : 0;

@@ -151,8 +151,11 @@ int rt_pidfd(pid_t pid, uint64_t ticks, int *ret_pidfd, struct err *e)
 	uint64_t now = 0;
 	char letter = 0;
 
+	/* EINVAL: it has ended, but a session or a group is still called by its number. Linux 6.1
+	 * says so, newer kernels ESRCH. */
 	if (fd < 0)
-		return err_sys(e, pid > 0 ? errno : ESRCH, NULL, "process %d", (int)pid);
+		return err_sys(e, pid <= 0 || errno == EINVAL ? ESRCH : errno, NULL, "process %d",
+			       (int)pid);
 	/* The descriptor pins the pid: if the start time is right now, it is the one. */
 	int rc = proc_stat(-1, pid, &letter, &now, e);
 	if (rc < 0)

@@ -47,6 +47,19 @@ load helpers
 	done
 }
 
+# Its number is that of their session still: Linux 6.1 has a word of its own for such a process.
+@test "what the first process left behind in its session is ended" {
+	cfg '.linux.namespaces |= map(select(.type != "pid"))'
+	sh_args 'sleep 1000 & exit 3'
+	create
+	start
+	until_true stopped
+	left=$(rf ps --format json "$id" | jq -r '.[]')
+	[ -n "$left" ]
+	rf delete "$id"
+	until_true gone "$left"
+}
+
 @test "several at once" {
 	only_ours
 	args sleep 1000

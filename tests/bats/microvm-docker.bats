@@ -37,7 +37,9 @@ logged() { docker logs "$id" 2>&1 | grep -q "$1"; }
 	exit_is 6
 	has "1000 /tmp b inside"
 	[ "$(echo typed | docker exec -i "$id" cat)" = typed ]
-	run -127 docker exec "$id" no-such-program
+	# The daemon of this age says 126 of any exec that fails.
+	run -126 docker exec "$id" no-such-program
+	has "executable file not found"
 	docker exec -d "$id" sh -c 'echo done >/tmp/by-exec'
 	until_true docker exec "$id" cat /tmp/by-exec
 	run script -qec "$(declare -f within docker); docker exec -it $id tty" /dev/null </dev/null
