@@ -75,7 +75,7 @@ logged() { docker logs "$id" 2>&1 | grep -q "$1"; }
 	docker network create "$id" >/dev/null
 	up --net "$id" --network-alias srv bb:1 sh -c 'echo page >/tmp/index.html; exec httpd -f -p 80 -h /tmp'
 	address=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$id")
-	run docker run --rm --net "$id" bb:1 sh -c "wget -qO- http://$address/; grep nameserver /etc/resolv.conf; timeout 5 nslookup srv || echo unknown"
+	run docker run --rm --net "$id" --add-host "given:$address" bb:1 sh -c "wget -qO- http://given/; grep nameserver /etc/resolv.conf; timeout 5 nslookup srv || echo unknown"
 	ok
 	has page
 	has "nameserver 127.0.0.11"
