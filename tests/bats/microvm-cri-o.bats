@@ -9,8 +9,6 @@ extra_setup() {
 	[[ ${RINGFENCE##*/} == *-vm ]] || skip "the engine's runtime makes micro-VMs by its name: RF_WALL=microvm"
 	need_vm
 	crio_setup
-	# A machine's start takes its seconds where it is emulated.
-	BATS_TEST_TIMEOUT=240
 }
 extra_teardown() {
 	[ -z "${inhabitant:-}" ] || kill "$inhabitant" 2>/dev/null || true
