@@ -28,6 +28,8 @@
 #define SETUP_SEED 0x8000ull /* behind the zero page */
 
 #define NOTES_MAX 0x10000u
+#define SEGMENTS_MAX 64u
+#define SEGMENT_GAP (2ull << 20) /* from one to its neighbour: less than a large page */
 
 struct image {
 	struct vm_boot_entry entry;
@@ -77,21 +79,44 @@ static int read_at(const struct vm_boot *b, void *to, size_t len, uint64_t offse
 
 /* --- ELF (elf(5)) --- */
 
-static int load_segment(const struct vm_memory *m, const struct vm_boot *b, const Elf64_Phdr *p,
-			struct image *im, struct err *e)
+static int check_segment(const struct vm_memory *m, const struct vm_boot *b, const Elf64_Phdr *p,
+			 struct err *e)
 {
 	if (p->p_type != PT_LOAD || p->p_memsz == 0)
 		return 0;
 	if (p->p_filesz > p->p_memsz || p->p_paddr < LOW_TOP)
 		return not_a_kernel(b, "a segment lies where none may", e);
-	void *to = vm_mem(m, p->p_paddr, p->p_memsz);
-	if (!to)
-		return too_small(m, e);
-	vm_memory_full(m, p->p_paddr, p->p_memsz);
-	if (p->p_paddr + p->p_memsz > im->end)
-		im->end = p->p_paddr + p->p_memsz;
+	return vm_mem(m, p->p_paddr, p->p_memsz) ? 0 : too_small(m, e);
+}
+
+/* Segments beside each other are one piece: a small one that is written before its neighbour is
+ * known would fill their large page with small ones. */
+static void expect_segments(const struct vm_memory *m, const Elf64_Phdr *p, unsigned n,
+			    struct image *im)
+{
+	uint64_t from = 0, to = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (p[i].p_type != PT_LOAD || p[i].p_memsz == 0)
+			continue;
+		if (p[i].p_paddr < to || p[i].p_paddr - to >= SEGMENT_GAP) {
+			vm_memory_full(m, from, to - from);
+			from = p[i].p_paddr;
+		}
+		to = p[i].p_paddr + p[i].p_memsz;
+		if (to > im->end)
+			im->end = to;
+	}
+	vm_memory_full(m, from, to - from);
+}
+
+static int load_segment(const struct vm_memory *m, const struct vm_boot *b, const Elf64_Phdr *p,
+			struct err *e)
+{
 	/* What follows the file's part is zero already. */
-	return p->p_filesz ? read_at(b, to, p->p_filesz, p->p_offset, e) : 0;
+	return p->p_type == PT_LOAD && p->p_memsz && p->p_filesz
+		       ? read_at(b, vm_mem(m, p->p_paddr, p->p_memsz), p->p_filesz, p->p_offset, e)
+		       : 0;
 }
 
 /* Whether the file asks for PVH is in its notes. */
@@ -113,20 +138,24 @@ static int read_notes(const struct vm_boot *b, const Elf64_Phdr *p, struct image
 static int load_elf(const struct vm_memory *m, const struct vm_boot *b, const Elf64_Ehdr *h,
 		    struct image *im, struct err *e)
 {
+	Elf64_Phdr p[SEGMENTS_MAX];
+
 	if (h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_machine != EM_X86_64)
 		return not_a_kernel(b, "it is for another processor", e);
-	if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 || h->e_phnum > 64)
+	if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 || h->e_phnum > SEGMENTS_MAX)
 		return not_a_kernel(b, "its table of segments is odd", e);
-	for (unsigned i = 0; i < h->e_phnum; i++) {
-		Elf64_Phdr p;
-		int rc = read_at(b, &p, sizeof(p), h->e_phoff + i * sizeof(p), e);
+	int rc = read_at(b, p, h->e_phnum * sizeof(*p), h->e_phoff, e);
+	for (unsigned i = 0; rc >= 0 && i < h->e_phnum; i++)
+		rc = check_segment(m, b, &p[i], e);
+	if (rc >= 0)
+		expect_segments(m, p, h->e_phnum, im);
+	for (unsigned i = 0; rc >= 0 && i < h->e_phnum; i++) {
+		rc = load_segment(m, b, &p[i], e);
 		if (rc >= 0)
-			rc = load_segment(m, b, &p, im, e);
-		if (rc >= 0)
-			rc = read_notes(b, &p, im, e);
-		if (rc < 0)
-			return rc;
+			rc = read_notes(b, &p[i], im, e);
 	}
+	if (rc < 0)
+		return rc;
 	if (!im->entry.pvh)
 		im->entry.address = h->e_entry;
 	if (im->entry.address < LOW_TOP || im->entry.address >= im->end)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
 /* Below 4 GiB, outside RAM and the windows of devices: three pages that VT-x needs without
@@ -101,6 +102,8 @@ int vm_kvm_make(struct vm_kvm *k, int dev, const struct vm_memory *m, struct err
 void vm_kvm_free(struct vm_kvm *k)
 {
 	fd_close(&k->vm);
+	free(k->cpuid);
+	k->cpuid = NULL;
 }
 
 int vm_kvm_irq(struct vm_kvm *k, int eventfd, unsigned line, struct err *e)

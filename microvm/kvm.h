@@ -10,10 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct kvm_cpuid2;
+
 struct vm_kvm {
 	int dev;         /* /dev/kvm; borrowed */
 	int vm;          /* owned */
 	size_t run_size; /* bytes of a vCPU's shared page(s) */
+	/* What this host's processors and KVM can, owned; NULL until the first vCPU asks. Every
+	 * leaf is an exit where the host is itself a guest, so it is asked once. */
+	struct kvm_cpuid2 *cpuid;
 };
 
 /* Opens /dev/kvm and looks that it can do what a micro-VM needs. ERR_UNSUPPORTED says what is

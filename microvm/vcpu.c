@@ -93,23 +93,36 @@ static void fit(struct kvm_cpuid_entry2 *c, unsigned index, unsigned n)
 	}
 }
 
-static int set_cpuid(struct vm_vcpu *v, int dev, unsigned index, unsigned n, struct err *e)
+static int ask_cpuid(struct vm_kvm *k, struct err *e)
 {
-	size_t size = sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2);
-	struct kvm_cpuid2 *c = calloc(1, size);
+	struct kvm_cpuid2 *c;
 
+	if (k->cpuid)
+		return 0;
+	c = calloc(1, sizeof(*c) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2));
 	if (!c)
 		return err_sys(e, ENOMEM, NULL, "asking for the processor's features");
 	c->nent = CPUID_MAX;
-	int rc = ioctl(dev, KVM_GET_SUPPORTED_CPUID, c);
-	for (unsigned i = 0; rc == 0 && i < c->nent; i++)
-		fit(&c->entries[i], index, n);
-	if (rc == 0)
-		rc = ioctl(v->fd, KVM_SET_CPUID2, c);
+	if (ioctl(k->dev, KVM_GET_SUPPORTED_CPUID, c) < 0) {
+		free(c);
+		return err_sys(e, errno, NULL, "asking for the processor's features");
+	}
+	k->cpuid = c;
+	return 0;
+}
+
+/* The list is fitted in place: what one processor's number changes, the next one's sets anew. */
+static int set_cpuid(struct vm_vcpu *v, struct vm_kvm *k, unsigned n, struct err *e)
+{
+	int rc = ask_cpuid(k, e);
+
 	if (rc < 0)
-		rc = err_sys(e, errno, NULL, "telling processor %u what it is", index);
-	free(c);
-	return rc;
+		return rc;
+	for (unsigned i = 0; i < k->cpuid->nent; i++)
+		fit(&k->cpuid->entries[i], v->index, n);
+	if (ioctl(v->fd, KVM_SET_CPUID2, k->cpuid) < 0)
+		return err_sys(e, errno, NULL, "telling processor %u what it is", v->index);
+	return 0;
 }
 
 static int set_msrs(struct vm_vcpu *v, struct err *e)
@@ -142,7 +155,7 @@ int vm_vcpu_make(struct vm_vcpu *v, struct vm_kvm *k, unsigned index, unsigned n
 	if (rc == 0)
 		v->run = run;
 	if (rc == 0)
-		rc = set_cpuid(v, k->dev, index, n, e);
+		rc = set_cpuid(v, k, n, e);
 	if (rc == 0)
 		rc = set_msrs(v, e);
 	if (rc < 0)

@@ -6,13 +6,16 @@
 #include <asm/bootparam.h>
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -215,6 +218,63 @@ static void foreign_and_cut_files_are_no_kernels(void **state)
 	vm_memory_free(&m);
 }
 
+static bool has_large_pages(void)
+{
+	char mode[64] = "";
+	auto_fd fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && read(fd, mode, sizeof(mode) - 1) > 0 &&
+	       (strstr(mode, "[madvise]") || strstr(mode, "[always]"));
+}
+
+/* Code, data and what comes behind, as a kernel of ours has them: the data's large page is one,
+ * though each of the two is too small for it. */
+static void segments_side_by_side_lie_in_large_pages(void **state)
+{
+	const uint64_t large = 2ull << 20;
+	const struct {
+		uint64_t at, len, file;
+	} parts[] = {{large, large, 16},
+		     {2 * large + 8192, 4096, 16},
+		     {3 * large - 4096, large, 16},
+		     {4 * large, 0, 16},
+		     {9 * large, 4096, 16}};
+	struct {
+		Elf64_Ehdr h;
+		Elf64_Phdr p[5];
+		uint8_t code[16];
+		char rest[1024];
+	} file = {.h = elf().h, .code = "kernel's first."};
+	struct vm_boot_entry entry = {0};
+	struct vm_memory m;
+	uint8_t there = 0;
+	struct err e;
+
+	(void)state;
+	file.h.e_phoff = sizeof(file.h);
+	file.h.e_phnum = 5;
+	for (int i = 0; i < 5; i++)
+		file.p[i] = (Elf64_Phdr){.p_type = PT_LOAD,
+					 .p_offset = sizeof(file.h) + sizeof(file.p),
+					 .p_paddr = parts[i].at,
+					 .p_filesz = parts[i].file,
+					 .p_memsz = parts[i].len};
+	auto_fd fd = file_of(&file, sizeof(file));
+	struct vm_boot b = {.kernel = fd, .name = "test", .cmdline = "a word", .vcpus = 1};
+	assert_int_equal(vm_memory_make(&m, RAM, &e), 0);
+	assert_int_equal(vm_boot_load(&m, &b, &entry, &e), 0);
+	for (int i = 0; i < 5; i++)
+		if (parts[i].len)
+			assert_memory_equal(vm_mem(&m, parts[i].at, 16), file.code, 16);
+	assert_int_equal(mincore(m.base + 2 * large + 65536, VM_PAGE, &there), 0);
+	if (has_large_pages())
+		assert_int_equal(there & 1, 1);
+	/* What lies alone takes no more than it needs. */
+	assert_int_equal(mincore(m.base + 9 * large + 65536, VM_PAGE, &there), 0);
+	assert_int_equal(there & 1, 0);
+	vm_memory_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +283,7 @@ int main(void)
 		cmocka_unit_test(archives_follow_each_other_at_multiples_of_four),
 		cmocka_unit_test(archives_that_do_not_fit_are_refused),
 		cmocka_unit_test(foreign_and_cut_files_are_no_kernels),
+		cmocka_unit_test(segments_side_by_side_lie_in_large_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
