@@ -20,7 +20,7 @@ int be_choose(const char *asked, const struct spec *s, const struct be_ops **ret
 
 	int rc = be_find(name || !s->vm.set ? name : be_microvm.name, ret_ops, e);
 	/* One of a pod's that isn't its sandbox has no machine of its own. */
-	if (rc == 0 && *ret_ops == &be_microvm && be_vm_sandbox(s))
+	if (rc == 0 && *ret_ops == &be_microvm && be_vm_sandbox(&s->annotations))
 		*ret_ops = &be_joined;
 	return rc;
 }

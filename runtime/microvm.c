@@ -9,7 +9,6 @@
 #include "runtime/microvm.h"
 
 #include "microvm/kvm.h"
-#include "microvm/proto.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +17,6 @@
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 static int probe(struct err *e)
 {
@@ -61,33 +59,9 @@ int be_vm_connect(struct rt_container *c, int *ret_fd, struct err *e)
 	return rc == -ENOENT ? rt_socket_connect(c->dir, "start.sock", SOCK_STREAM, ret_fd, e) : rc;
 }
 
-int be_vm_call(struct rt_container *c, const struct strbuf *request, unsigned seconds,
-	       const struct json **ret_ok, struct err *e)
-{
-	const struct timeval patience = {.tv_sec = seconds};
-	auto_fd fd = -1;
-
-	if (request->failed)
-		return err_sys(e, ENOMEM, c->id, "asking the guest");
-	int rc = be_vm_connect(c, &fd, e);
-	if (rc < 0)
-		return rc;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
-		return err_sys(e, errno, c->id, "asking the guest");
-	return vm_call(fd, c->arena, request->s, request->len, ret_ok, e);
-}
-
 const char *be_vm_inside(const struct rt_container *c)
 {
 	return c->doc.inside ? c->doc.inside : c->id;
-}
-
-void be_vm_request(struct rt_container *c, const char *verb, struct strbuf *b, struct json_out *o)
-{
-	json_out_init(o, b, NULL);
-	json_obj_open(o, NULL);
-	json_put_str(o, "verb", verb);
-	json_put_str(o, "id", be_vm_inside(c));
 }
 
 int be_vm_agent(struct rt_container *c, int *ret_fd, struct err *e)
@@ -102,24 +76,16 @@ int be_vm_agent(struct rt_container *c, int *ret_fd, struct err *e)
 	return 0;
 }
 
-static int simple_call(struct rt_container *c, const char *verb, struct err *e)
-{
-	auto_strbuf request = {0};
-	struct json_out o;
-
-	be_vm_request(c, verb, &request, &o);
-	json_obj_close(&o);
-	return be_vm_call(c, &request, 0, NULL, e);
-}
-
 /* --- verbs --- */
 
 static int start(struct rt_container *c, struct err *e)
 {
-	int rc = simple_call(c, "start", e);
+	auto_vm_request r;
 
-	if (rc == -ECONNREFUSED || rc == -ENOENT)
-		return rt_allow(c->id, RT_STOPPED, RT_EV_START, e);
+	be_vm_request(&r, c, "start");
+	r.event = RT_EV_START;
+	r.patience = 0; /* its hooks take the time that they take */
+	int rc = be_vm_ask(c, &r, NULL, e);
 	/* From here on it is started, or dead. */
 	if (renameat(c->dir, "start.sock", c->dir, "agent.sock") < 0 && rc >= 0)
 		return err_sys(e, errno, "start.sock", "renaming");

@@ -84,7 +84,7 @@ struct be_vm_pod {
 };
 /* The sandbox that the annotations of an engine name ("" when they forget to), NULL: it has a
  * machine of its own. */
-const char *be_vm_sandbox(const struct spec *s);
+const char *be_vm_sandbox(const struct spec_pairs *annotations);
 /* The pod's sandbox itself, by the same words? */
 bool be_vm_is_sandbox(const struct spec *s);
 /* Opens the machine that a container's annotations name: created or running, and not paused. */
@@ -95,6 +95,10 @@ void be_vm_pod_close(struct be_vm_pod *p);
 bool be_vm_pod_has(struct be_vm_pod *p, const struct spec_namespace *ns);
 /* "/proc/PID/ns/WORD" for the guest. */
 const char *be_vm_guest_ns(struct arena *a, pid_t pid, enum spec_ns type);
+/* Whose machine c is in: c itself, or its pod's sandbox, opened into *room, which is to be closed
+ * by rt_close() in any case. -ENOENT: the sandbox is gone. */
+int be_vm_machine(struct rt_container *c, struct rt_container *room, struct rt_container **ret,
+		  struct err *e);
 /* Is there more than one container in its machine? */
 bool be_vm_has_company(struct rt_container *c);
 
@@ -151,33 +155,41 @@ int be_vm_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid
 	       int *ret_master, struct err *e);
 /* A connection to the agent of a container's machine. -ECONNREFUSED, -ENOENT when it is gone. */
 int be_vm_connect(struct rt_container *c, int *ret_fd, struct err *e);
-/* One request and its answer, on a connection of its own. Waits for at most `seconds` (0: as long
- * as it takes), then -EAGAIN: a machine can be stopped, and a kernel can hang. */
-int be_vm_call(struct rt_container *c, const struct strbuf *request, unsigned seconds,
-	       const struct json **ret_ok, struct err *e);
-#define BE_VM_PATIENCE 15
-/* A request for a verb about this container, open for more members. */
-void be_vm_request(struct rt_container *c, const char *verb, struct strbuf *b, struct json_out *o);
 /* The agent's socket as a path that no renaming changes (vm_relay_open_path). */
 int be_vm_agent(struct rt_container *c, int *ret_fd, struct err *e);
 
-/* microvm_ask.c: a request of a verb about the container; further members go into o. */
+/* microvm_ask.c: the one way to ask the agent of a machine.
+ *
+ *	auto_vm_request r;
+ *	be_vm_request(&r, c, "signal");
+ *	json_put_i64(&r.o, "signal", sig);
+ *	rc = be_vm_ask(c, &r, &ok, e);
+ */
 struct be_vm_request {
 	struct strbuf text;
-	struct json_out o;
+	struct json_out o;   /* the request, open for more members (docs/design/03-microvm.md) */
+	struct arena *arena; /* where the answer is to stand: the container's */
+	unsigned patience;   /* seconds for the answer, BE_VM_PATIENCE; 0: as long as it takes */
+	enum rt_event event; /* whose words say that the container has stopped: RT_EV_STATS */
+	bool fresh;          /* the machine is being made: see be_vm_ask */
+	bool keep;           /* more will come by the connection: */
+	int fd;              /* it, the caller's once the answer is there; -1 before */
 };
 #define auto_vm_request __attribute__((cleanup(be_vm_request_free))) struct be_vm_request
-void be_vm_question(struct be_vm_request *q, struct rt_container *c, const char *verb);
-void be_vm_request_free(struct be_vm_request *q);
-struct be_vm_answer {
-	struct arena *arena; /* where it is to stand */
-	const struct json *ok;
-	bool keep; /* more will come by the connection: */
-	int fd;    /* the caller's then; -1 before */
-};
-/* Closes the request and sends it. A paused machine is woken for the answer. -ETIMEDOUT: the guest
- * hangs; -ESRCH with the words for a stopped container: it ended. */
-int be_vm_ask(struct rt_container *c, struct be_vm_request *q, struct be_vm_answer *ret,
+#define BE_VM_PATIENCE 30
+#define BE_VM_PATIENCE_MAKE 90 /* a boot, and the making of a container or process */
+#define BE_VM_PATIENCE_END 15  /* of who ends a container, and goes on without an answer */
+/* A request for a verb about c, with what it says of itself in brackets above. */
+void be_vm_request(struct be_vm_request *r, const struct rt_container *c, const char *verb);
+void be_vm_request_free(struct be_vm_request *r);
+/* Closes the request and sends it to the agent of c's machine, which is c's own or its pod's, on a
+ * connection of its own. *ret_ok (may be NULL): the answer's object. A machine that is stopped is
+ * woken for it, and stopped again. What the agent refused comes as the agent said it; besides:
+ *   -ESRCH      ERR_STATE, in the words of `event`: the machine has ended
+ *   -ETIMEDOUT  ERR_SYSTEM: the guest hangs
+ * Of a fresh machine nothing is known yet but its socket: nobody wakes it, and its end and its
+ * silence come as the socket's errors (-ECONNREFUSED, -ENOENT, -EPIPE, -ECONNRESET; -EAGAIN). */
+int be_vm_ask(struct rt_container *c, struct be_vm_request *r, const struct json **ret_ok,
 	      struct err *e);
 int be_vm_pause(struct rt_container *c, bool pause, struct err *e);
 /* Freezes the container inside, and lets its machine run: paused for everybody, until

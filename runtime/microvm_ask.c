@@ -4,11 +4,12 @@
  * so the machine can be woken for an answer without the container running for a moment.
  *
  * Invariants
- *  1. A machine is woken under the container's lock, and stopped again before that is let go.
+ *  1. A machine is woken under the lock of the container that it is, and stopped again before that
+ *     is let go. Who is in a pod takes its own lock before its sandbox's, nobody the other way.
  *  2. While it is awake the file `awake` stands in the container's directory: its status is
  *     "paused" all the time, also when we die here. Then `resume` finds a machine that runs and a
  *     container that is frozen, and thaws it. A pod's machine stays awake for the others.
- *  3. Nobody waits for ever: a guest has ANSWER_S seconds.
+ *  3. Nobody waits for ever for a guest that hangs, but `start`: its hooks may take their time.
  */
 #include "runtime/microvm.h"
 
@@ -26,19 +27,22 @@
 #include <unistd.h>
 
 #define STOP_TURNS 5000 /* of a fifth of a millisecond */
-#define ANSWER_S 30
-#define END_MS 2000 /* from the last connection to the end of the machine's process */
+#define END_MS 2000     /* from the last connection to the end of the machine's process */
 #define AWAKE "awake"
 
-void be_vm_question(struct be_vm_request *q, struct rt_container *c, const char *verb)
+void be_vm_request(struct be_vm_request *r, const struct rt_container *c, const char *verb)
 {
-	*q = (struct be_vm_request){0};
-	be_vm_request(c, verb, &q->text, &q->o);
+	*r = (struct be_vm_request){
+		.arena = c->arena, .patience = BE_VM_PATIENCE, .event = RT_EV_STATS, .fd = -1};
+	json_out_init(&r->o, &r->text, NULL);
+	json_obj_open(&r->o, NULL);
+	json_put_str(&r->o, "verb", verb);
+	json_put_str(&r->o, "id", be_vm_inside(c));
 }
 
-void be_vm_request_free(struct be_vm_request *q)
+void be_vm_request_free(struct be_vm_request *r)
 {
-	strbuf_free(&q->text);
+	strbuf_free(&r->text);
 }
 
 static int is_stopped(struct rt_container *c, bool *ret, struct err *e)
@@ -119,10 +123,10 @@ static int sleep_again(struct rt_container *c, struct err *e)
 
 /* --- asking --- */
 
-static int call(struct rt_container *c, struct be_vm_request *q, struct be_vm_answer *ret,
+static int call(struct rt_container *c, struct be_vm_request *r, const struct json **ret_ok,
 		struct err *e)
 {
-	const struct timeval patience = {.tv_sec = ANSWER_S};
+	const struct timeval patience = {.tv_sec = r->patience};
 	auto_fd fd = -1;
 	int rc = be_vm_connect(c, &fd, e);
 
@@ -130,91 +134,110 @@ static int call(struct rt_container *c, struct be_vm_request *q, struct be_vm_an
 		return rc;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	rc = vm_call(fd, ret->arena, q->text.s, q->text.len, &ret->ok, e);
-	if (rc >= 0 && ret->keep)
-		ret->fd = take_fd(&fd);
+	rc = vm_call(fd, r->arena, r->text.s, r->text.len, ret_ok, e);
+	if (rc >= 0 && r->keep)
+		r->fd = take_fd(&fd);
 	return rc;
 }
 
 /* A connection that breaks is most often the machine's end, which is no trouble. */
-static bool has_ended(const struct rt_container *c)
+static bool has_ended(const struct rt_container *machine)
 {
 	struct err ignored;
 	auto_fd fd = -1;
-	int rc = rt_pidfd(c->doc.pid, c->doc.ticks, &fd, &ignored);
+	int rc = rt_pidfd(machine->doc.pid, machine->doc.ticks, &fd, &ignored);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 
 	return rc == -ESRCH || (rc >= 0 && poll(&p, 1, END_MS) == 1);
 }
 
-static int talk(struct rt_container *c, struct be_vm_request *q, struct be_vm_answer *ret,
-		struct err *e)
+static int ended(const struct rt_container *c, const struct be_vm_request *r, struct err *e)
 {
-	int rc = call(c, q, ret, e);
+	return rt_allow(c->id, RT_STOPPED, r->event, e);
+}
+
+/* Asks by c's name for the machine's socket. */
+static int talk(struct rt_container *c, const struct rt_container *machine, struct be_vm_request *r,
+		const struct json **ret_ok, struct err *e)
+{
+	int rc = call(c, r, ret_ok, e);
 	bool broken = rc == -ECONNREFUSED || rc == -ENOENT || rc == -EPIPE || rc == -ECONNRESET;
 
 	if (rc < 0 && e->kind != ERR_SYSTEM) /* the agent's own word */
 		return rc;
-	if (broken && has_ended(c))
-		return rt_allow(c->id, RT_STOPPED, RT_EV_STATS, e);
+	if (broken && has_ended(machine))
+		return ended(c, r, e);
 	if (rc == -EAGAIN)
-		return err_set(e, ERR_SYSTEM, ETIMEDOUT, c->id, "the guest gave no answer for %d s",
-			       ANSWER_S);
+		return err_set(e, ERR_SYSTEM, ETIMEDOUT, c->id, "the guest gave no answer for %u s",
+			       r->patience);
 	return rc;
 }
 
 /* (1) */
-static int talk_woken(struct rt_container *c, struct be_vm_request *q, struct be_vm_answer *ret,
-		      struct err *e)
+static int talk_woken(struct rt_container *c, struct rt_container *machine, struct be_vm_request *r,
+		      const struct json **ret_ok, struct err *e)
 {
-	bool stopped = false, ours = !c->locked;
+	bool stopped = false, ours = !machine->locked;
 	struct err ignored;
-	int rc = rt_relock(c, e);
+	int rc = rt_relock(machine, e);
 
 	if (rc >= 0)
-		rc = is_stopped(c, &stopped, e);
+		rc = is_stopped(machine, &stopped, e);
 	/* Somebody resumed it meanwhile. */
 	if (rc >= 0 && stopped)
-		rc = wake(c, e);
+		rc = wake(machine, e);
 	if (rc >= 0)
-		rc = talk(c, q, ret, e);
+		rc = talk(c, machine, r, ret_ok, e);
 	if (stopped) {
-		int back = sleep_again(c, rc < 0 ? &ignored : e);
+		int back = sleep_again(machine, rc < 0 ? &ignored : e);
 		rc = rc < 0 ? rc : back;
 	}
 	if (ours)
-		rt_unlock(c);
+		rt_unlock(machine);
 	return rc;
 }
 
-int be_vm_ask(struct rt_container *c, struct be_vm_request *q, struct be_vm_answer *ret,
-	      struct err *e)
+static int ask(struct rt_container *c, struct rt_container *machine, struct be_vm_request *r,
+	       const struct json **ret_ok, struct err *e)
 {
 	bool stopped = false;
+	int rc = is_stopped(machine, &stopped, e);
 
-	json_obj_close(&q->o);
-	if (q->text.failed)
-		return err_sys(e, ENOMEM, c->id, "asking the guest");
-	int rc = is_stopped(c, &stopped, e);
 	if (rc == -ESRCH)
-		return rt_allow(c->id, RT_STOPPED, RT_EV_STATS, e);
+		return ended(c, r, e);
 	if (rc < 0)
 		return rc;
-	return stopped ? talk_woken(c, q, ret, e) : talk(c, q, ret, e);
+	return stopped ? talk_woken(c, machine, r, ret_ok, e) : talk(c, machine, r, ret_ok, e);
+}
+
+int be_vm_ask(struct rt_container *c, struct be_vm_request *r, const struct json **ret_ok,
+	      struct err *e)
+{
+	struct rt_container *machine, room;
+
+	json_obj_close(&r->o);
+	if (r->text.failed)
+		return err_sys(e, ENOMEM, c->id, "asking the guest");
+	if (r->fresh)
+		return call(c, r, ret_ok, e);
+	int rc = be_vm_machine(c, &room, &machine, e);
+	if (rc >= 0)
+		rc = ask(c, machine, r, ret_ok, e);
+	else if (rc == -ENOENT)
+		rc = ended(c, r, e);
+	rt_close(&room);
+	return rc;
 }
 
 /* --- pause --- */
 
 static int freeze_inside(struct rt_container *c, bool freeze, struct err *e)
 {
-	auto_vm_request q = {0};
-	struct be_vm_answer ok = {.arena = c->arena, .fd = -1};
+	auto_vm_request r;
 
-	be_vm_question(&q, c, freeze ? "pause" : "resume");
-	json_obj_close(&q.o);
-	if (q.text.failed)
-		return err_sys(e, ENOMEM, c->id, "asking the guest");
-	return talk(c, &q, &ok, e);
+	be_vm_request(&r, c, freeze ? "pause" : "resume");
+	r.event = freeze ? RT_EV_PAUSE : RT_EV_RESUME;
+	return be_vm_ask(c, &r, NULL, e);
 }
 
 /* A guest that hangs freezes nothing: the machine is stopped all the same. */

@@ -154,11 +154,10 @@ static int connect_to(struct rt_container *c, const char *name, int *ret_fd, str
 
 static int detach(struct rt_container *c, struct err *e)
 {
-	auto_vm_request q = {0};
-	struct be_vm_answer ok = {.arena = c->arena, .fd = -1};
+	auto_vm_request r;
 
-	be_vm_question(&q, c, "detach");
-	return be_vm_ask(c, &q, &ok, e);
+	be_vm_request(&r, c, "detach");
+	return be_vm_ask(c, &r, NULL, e);
 }
 
 /* What the container wrote goes to whoever reads it first; a reader that takes nothing holds the

@@ -24,27 +24,28 @@ struct shim {
 
 static int ask(struct rt_container *c, const struct rt_exec *how, struct shim *s, struct err *e)
 {
-	auto_strbuf request = {0}, process = {0};
+	auto_vm_request r;
+	auto_strbuf process = {0};
 	const struct json *ok;
 	const char *token;
 	struct spec_process sized = *how->process;
-	struct json_out o;
 
 	be_vm_sized(&sized);
 	spec_process_out(&sized, &process);
-	be_vm_request(c, "exec", &request, &o);
-	json_put_str(&o, "process", process.s);
-	json_put_bool(&o, "terminal", how->process->terminal);
-	json_put_bool(&o, "plain_newlines", !how->console_socket);
-	json_put_bool(&o, "ignore_paused", how->ignore_paused);
+	be_vm_request(&r, c, "exec");
+	r.event = RT_EV_EXEC;
+	r.patience = BE_VM_PATIENCE_MAKE;
+	json_put_str(&r.o, "process", process.s);
+	json_put_bool(&r.o, "terminal", how->process->terminal);
+	json_put_bool(&r.o, "plain_newlines", !how->console_socket);
+	json_put_bool(&r.o, "ignore_paused", how->ignore_paused);
 	/* Groups below the container's are the guest's. */
-	json_arr_open(&o, "cgroups");
+	json_arr_open(&r.o, "cgroups");
 	for (size_t i = 0; i < how->n_cgroups; i++)
-		json_put_str(&o, NULL, how->cgroups[i]);
-	json_arr_close(&o);
-	json_obj_close(&o);
+		json_put_str(&r.o, NULL, how->cgroups[i]);
+	json_arr_close(&r.o);
 	int rc = process.failed ? err_sys(e, ENOMEM, c->id, "describing the process")
-				: be_vm_call(c, &request, 0, &ok, e);
+				: be_vm_ask(c, &r, &ok, e);
 	if (rc < 0)
 		return rc;
 	if (!json_get_string(ok, "process", &token))
@@ -104,7 +105,8 @@ _Noreturn void be_vm_stand_in(const struct be_vm_stand *s)
 			     .signals = signals,
 			     .holds = s->holds,
 			     .again = -1};
-	(void)vm_relay(&r, &status, &e);
+	if (vm_relay(&r, &status, &e) < 0)
+		be_vm_last_words(s->sync, -1, &e);
 	be_vm_end_as(status);
 }
 

@@ -13,7 +13,6 @@
 #include "runtime/microvm_process.h"
 
 #include "common/sync.h"
-#include "microvm/proto.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,12 +57,12 @@ int be_vm_join_accept(struct rt_container *c, struct err *e)
 
 int be_vm_join_plan(struct rt_container *c, struct plan *p, struct err *e)
 {
-	struct plan_step machine = {
-		.stage = PLAN_PREPARE,
-		.room = PLAN_RT,
-		.what = "machine",
-		.pointer = "/annotations",
-		.detail = arena_printf(p->arena, "that of %s", be_vm_sandbox(c->spec))};
+	struct plan_step machine = {.stage = PLAN_PREPARE,
+				    .room = PLAN_RT,
+				    .what = "machine",
+				    .pointer = "/annotations",
+				    .detail = arena_printf(p->arena, "that of %s",
+							   be_vm_sandbox(&c->spec->annotations))};
 
 	return plan_add(p, &machine, e);
 }
@@ -152,13 +151,11 @@ static int find_sandbox(struct join *j, struct err *e)
 {
 	struct rt_container *m = &j->pod.machine;
 	const struct json *ok, *state;
-	auto_strbuf request = {0};
-	struct json_out o;
+	auto_vm_request r;
 	uint64_t pid = 0;
 
-	be_vm_request(m, "state", &request, &o);
-	json_obj_close(&o);
-	int rc = be_vm_call(m, &request, 0, &ok, e);
+	be_vm_request(&r, m, "state");
+	int rc = be_vm_ask(m, &r, &ok, e);
 	if (rc < 0)
 		return rc;
 	state = json_get(ok, "state");
@@ -265,40 +262,38 @@ static int see_it_end(int pidfd, struct err *e)
 
 int be_vm_join_signal(struct rt_container *c, int sig, bool all, struct err *e)
 {
-	auto_strbuf request = {0};
+	auto_vm_request r;
 	auto_fd fd = -1;
-	struct json_out o;
 	int alive = rt_pidfd(c->doc.pid, c->doc.ticks, &fd, e);
 
+	be_vm_request(&r, c, "signal");
 	if (alive < 0 && !(alive == -ESRCH && all))
 		return alive == -ESRCH ? err_set(e, ERR_STATE, ESRCH, NULL, "container not running")
 				       : alive;
-	be_vm_request(c, "signal", &request, &o);
-	json_put_i64(&o, "signal", sig);
-	json_put_bool(&o, "all", all);
-	json_obj_close(&o);
-	int rc = be_vm_call(c, &request, BE_VM_PATIENCE, NULL, e);
+	r.event = RT_EV_KILL;
+	r.patience = BE_VM_PATIENCE_END;
+	json_put_i64(&r.o, "signal", sig);
+	json_put_bool(&r.o, "all", all);
+	int rc = be_vm_ask(c, &r, NULL, e);
 	return sig == SIGKILL && alive >= 0 ? see_it_end(fd, e) : rc;
 }
 
 /* The machine ended, and what was in it. */
 static bool is_gone(int rc)
 {
-	return rc == -ENOENT || rc == -ECONNREFUSED || rc == -EPIPE || rc == -ECONNRESET;
+	return rc == -ESRCH || rc == -ENOENT || rc == -ECONNREFUSED || rc == -EPIPE ||
+	       rc == -ECONNRESET;
 }
 
-static int ask_plainly(struct rt_container *m, const char *verb, const char *id, struct err *e)
+static int ask_to_end(struct rt_container *m, const char *verb, const struct rt_container *c,
+		      struct err *e)
 {
-	auto_strbuf request = {0};
-	struct json_out o;
+	auto_vm_request r;
 
-	json_out_init(&o, &request, NULL);
-	json_obj_open(&o, NULL);
-	json_put_str(&o, "verb", verb);
-	json_put_str(&o, "id", id);
-	json_put_bool(&o, "force", true);
-	json_obj_close(&o);
-	return be_vm_call(m, &request, BE_VM_PATIENCE, NULL, e);
+	be_vm_request(&r, c, verb);
+	r.patience = BE_VM_PATIENCE_END;
+	json_put_bool(&r.o, "force", true);
+	return be_vm_ask(m, &r, NULL, e);
 }
 
 static int take_back(struct rt_container *m, const char *owner, struct err *e)
@@ -325,10 +320,10 @@ int be_vm_unjoin(struct rt_container *c, const char *arg, struct err *e)
 	int rc = rt_open(&m, c->env, id, RT_OPEN_PARTIAL, e);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
-	rc = ask_plainly(&m, "delete", c->id, e);
+	rc = ask_to_end(&m, "delete", c, e);
 	int sub = take_back(&m, owner + 1, rc < 0 ? &ignored : e);
 	if (rc >= 0 && sub >= 0)
-		(void)ask_plainly(&m, "tidy", c->id, &ignored);
+		(void)ask_to_end(&m, "tidy", c, &ignored);
 	rc = rc < 0 ? rc : sub;
 	return is_gone(rc) ? 0 : rc;
 }

@@ -29,8 +29,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define ANSWER_SECONDS 90 /* a boot, and the container's making */
-
 struct launch {
 	struct rt_container *c;
 	struct be_vm_shape shape;
@@ -419,22 +417,29 @@ static int last_words(struct launch *l, int rc, struct err *e)
 static int silent(const struct launch *l, struct err *e)
 {
 	err_set(e, ERR_SYSTEM, ETIMEDOUT, NULL, "micro-VM: the guest said nothing for %d seconds",
-		ANSWER_SECONDS);
+		BE_VM_PATIENCE_MAKE);
 	add_modules(l, e);
 	add_console(l->c, e);
 	return -ETIMEDOUT;
+}
+
+static int ask_fresh(struct rt_container *c, struct be_vm_request *r, struct err *e)
+{
+	r->fresh = true;
+	r->patience = BE_VM_PATIENCE_MAKE;
+	return be_vm_ask(c, r, NULL, e);
 }
 
 /* A machine that comes from a template has its randomness, clock and name from the day that it was
  * made: before anything else happens in it, it gets its own. */
 static int reseed(struct launch *l, struct err *e)
 {
-	auto_strbuf request = {0};
-	struct json_out o;
+	auto_vm_request r;
 	uint8_t bytes[64];
 	char hex[2 * sizeof(bytes) + 1];
 	struct timespec now;
 
+	be_vm_request(&r, l->c, "reseed");
 	if (l->template.from < 0 && !l->saved)
 		return 0;
 	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
@@ -442,44 +447,34 @@ static int reseed(struct launch *l, struct err *e)
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 	clock_gettime(CLOCK_REALTIME, &now);
-	json_out_init(&o, &request, NULL);
-	json_obj_open(&o, NULL);
-	json_put_str(&o, "verb", "reseed");
-	json_put_u64(&o, "time_ns", (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec);
-	json_put_str(&o, "entropy", hex);
-	json_obj_close(&o);
-	return be_vm_call(l->c, &request, ANSWER_SECONDS, NULL, e);
+	json_put_u64(&r.o, "time_ns", (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec);
+	json_put_str(&r.o, "entropy", hex);
+	return ask_fresh(l->c, &r, e);
 }
 
 static int configure_network(struct launch *l, struct err *e)
 {
-	auto_strbuf request = {0};
-	struct json_out o;
+	auto_vm_request r;
 
+	be_vm_request(&r, l->c, "net");
 	if (l->cards.n == 0)
 		return 0;
 	for (size_t i = 0; l->saved && i < l->cards.n; i++)
 		memcpy(l->cards.items[i].was, l->saved->macs[i], 6);
-	json_out_init(&o, &request, NULL);
-	json_obj_open(&o, NULL);
-	json_put_str(&o, "verb", "net");
-	net_cards_put(&l->cards, &o);
-	json_obj_close(&o);
-	return be_vm_call(l->c, &request, ANSWER_SECONDS, NULL, e);
+	net_cards_put(&l->cards, &r.o);
+	return ask_fresh(l->c, &r, e);
 }
 
 int be_vm_create_inside(struct rt_container *c, const char *config, struct err *e)
 {
-	auto_strbuf request = {0};
-	struct json_out o;
+	auto_vm_request r;
 
-	be_vm_request(c, "create", &request, &o);
-	json_put_str(&o, "config", config);
-	json_put_bool(&o, "terminal", c->spec->process.terminal);
+	be_vm_request(&r, c, "create");
+	json_put_str(&r.o, "config", config);
+	json_put_bool(&r.o, "terminal", c->spec->process.terminal);
 	/* Ours goes to a terminal of the caller's, or to a file. */
-	json_put_bool(&o, "plain_newlines", c->proc.master >= 0);
-	json_obj_close(&o);
-	return be_vm_call(c, &request, ANSWER_SECONDS, NULL, e);
+	json_put_bool(&r.o, "plain_newlines", c->proc.master >= 0);
+	return ask_fresh(c, &r, e);
 }
 
 /* What the guest had open is there again; else the file server says why at `sync`. */
@@ -495,9 +490,9 @@ static int files_ready(struct rt_container *c, struct err *e)
 static int create_or_thaw(struct launch *l, struct err *e)
 {
 	struct rt_container *c = l->c;
-	auto_strbuf request = {0};
-	struct json_out o;
+	auto_vm_request r;
 
+	be_vm_request(&r, c, "resume");
 	if (!l->saved)
 		return be_vm_create_inside(c, l->config.s, e);
 	int rc = files_ready(c, e);
@@ -505,9 +500,7 @@ static int create_or_thaw(struct launch *l, struct err *e)
 		rc = c->born(c, e);
 	if (rc < 0)
 		return rc;
-	be_vm_request(c, "resume", &request, &o);
-	json_obj_close(&o);
-	return be_vm_call(c, &request, ANSWER_SECONDS, NULL, e);
+	return ask_fresh(c, &r, e);
 }
 
 static int launch(struct launch *l, struct err *e)

@@ -27,22 +27,20 @@ static int untrue(struct rt_container *c, const char *what, struct err *e)
 
 static int ask_ps(struct rt_container *c, const struct json **ret_ok, struct err *e)
 {
-	auto_vm_request q = {0};
-	struct be_vm_answer answer = {.arena = c->arena, .fd = -1};
+	auto_vm_request r;
 	enum rt_status status;
 	int rc = rt_status(c, &status, e);
 
+	be_vm_request(&r, c, "ps");
 	*ret_ok = NULL;
 	if (rc < 0 || status == RT_STOPPED)
 		return rc;
-	be_vm_question(&q, c, "ps");
-	rc = be_vm_ask(c, &q, &answer, e);
+	rc = be_vm_ask(c, &r, ret_ok, e);
 	/* It ended between two looks. */
 	if (rc == -ESRCH) {
 		err_clear(e);
 		return 0;
 	}
-	*ret_ok = answer.ok;
 	return rc;
 }
 
@@ -168,15 +166,16 @@ static int add_hosts(struct rt_container *c, struct arena *a, struct cg_stats *s
 
 int be_vm_stats(struct rt_container *c, struct arena *a, struct be_stats *ret_stats, struct err *e)
 {
-	auto_vm_request q = {0};
-	struct be_vm_answer answer = {.arena = a, .fd = -1};
+	auto_vm_request r;
+	const struct json *ok;
 	struct be_stats s = {0};
 
-	be_vm_question(&q, c, "stats");
-	int rc = be_vm_ask(c, &q, &answer, e);
+	be_vm_request(&r, c, "stats");
+	r.arena = a;
+	int rc = be_vm_ask(c, &r, &ok, e);
 	if (rc < 0)
 		return rc;
-	const struct json *data = json_find(answer.ok, "/stats/data", false);
+	const struct json *data = json_find(ok, "/stats/data", false);
 	if (!data || data->type != JSON_OBJECT)
 		return untrue(c, "statistics", e);
 	rc = rt_stats_parse(a, data, &s, e);
@@ -226,17 +225,17 @@ static bool oom_read(struct be_oom *o)
 
 int be_vm_oom(struct rt_container *c, struct be_oom *ret_oom, struct err *e)
 {
-	auto_vm_request q = {0};
+	auto_vm_request r;
 	struct be_oom o = BE_OOM_INIT;
-	struct be_vm_answer answer = {.arena = c->arena, .keep = true, .fd = -1};
 
+	be_vm_request(&r, c, "events");
 	o.frame = arena_alloc(c->arena, sizeof(*o.frame));
 	if (!o.frame)
 		return err_sys(e, ENOMEM, c->id, "listening for out-of-memory events");
-	be_vm_question(&q, c, "events");
-	json_put_u64(&q.o, "interval_ns", 0);
-	int rc = be_vm_ask(c, &q, &answer, e);
-	auto_fd fd = answer.fd;
+	r.keep = true;
+	json_put_u64(&r.o, "interval_ns", 0);
+	int rc = be_vm_ask(c, &r, NULL, e);
+	auto_fd fd = r.fd;
 	if (rc < 0)
 		return rc;
 	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
@@ -252,20 +251,20 @@ int be_vm_oom(struct rt_container *c, struct be_oom *ret_oom, struct err *e)
 
 int be_vm_user(struct rt_container *c, const char *word, struct spec_user *u, struct err *e)
 {
-	auto_vm_request q = {0};
-	struct be_vm_answer answer = {.arena = c->arena, .fd = -1};
+	auto_vm_request r;
+	const struct json *ok;
 	uint64_t uid, gid;
 
+	be_vm_request(&r, c, "user");
 	if (!word[strspn(word, "0123456789:")])
 		return rt_parse_user(word, NULL, NULL, u, e);
-	be_vm_question(&q, c, "user");
-	json_put_str(&q.o, "user", word);
-	int rc = be_vm_ask(c, &q, &answer, e);
+	json_put_str(&r.o, "user", word);
+	int rc = be_vm_ask(c, &r, &ok, e);
 	if (rc < 0)
 		return rc;
 	/* The largest number says "unchanged" to the kernel, and is nobody. */
-	if (!json_get_u64(answer.ok, "uid", &uid) || !json_get_u64(answer.ok, "gid", &gid) ||
-	    uid >= UINT32_MAX || gid >= UINT32_MAX)
+	if (!json_get_u64(ok, "uid", &uid) || !json_get_u64(ok, "gid", &gid) || uid >= UINT32_MAX ||
+	    gid >= UINT32_MAX)
 		return untrue(c, "user", e);
 	u->uid = (uint32_t)uid;
 	u->gid = (uint32_t)gid;

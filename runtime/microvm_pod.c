@@ -27,14 +27,22 @@ static const struct {
 	{"io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID"},
 };
 
-const char *be_vm_sandbox(const struct spec *s)
+static const char *value_of(const struct spec_pairs *annotations, const char *key)
+{
+	for (size_t i = 0; i < annotations->n; i++)
+		if (str_eq(annotations->items[i].key, key))
+			return annotations->items[i].value;
+	return NULL;
+}
+
+const char *be_vm_sandbox(const struct spec_pairs *annotations)
 {
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		const char *type = spec_annotation(s, words[i].type);
+		const char *type = value_of(annotations, words[i].type);
 
 		if (!type || !str_eq(type, "container"))
 			continue;
-		const char *id = spec_annotation(s, words[i].sandbox);
+		const char *id = value_of(annotations, words[i].sandbox);
 		return id ? id : "";
 	}
 	return NULL;
@@ -96,7 +104,7 @@ static const char *name_owner(struct rt_container *c)
 
 int be_vm_pod_open(struct rt_container *c, struct be_vm_pod *ret, struct err *e)
 {
-	const char *id = be_vm_sandbox(c->spec);
+	const char *id = be_vm_sandbox(&c->spec->annotations);
 	struct err why;
 
 	*ret = (struct be_vm_pod){.owner = name_owner(c)};
@@ -118,6 +126,23 @@ int be_vm_pod_open(struct rt_container *c, struct be_vm_pod *ret, struct err *e)
 void be_vm_pod_close(struct be_vm_pod *p)
 {
 	rt_close(&p->machine);
+}
+
+/* Its id may be another container's meanwhile. */
+int be_vm_machine(struct rt_container *c, struct rt_container *room, struct rt_container **ret,
+		  struct err *e)
+{
+	const char *id = be_vm_sandbox(&c->doc.annotations);
+
+	rt_init(room, c->env, c->id);
+	*ret = c;
+	if (c->ops != &be_joined)
+		return 0;
+	int rc = rt_open(room, c->env, id ? id : "", 0, e);
+	if (rc >= 0 && room->ops != &be_microvm)
+		rc = st_not_found(id, e);
+	*ret = room;
+	return rc;
 }
 
 /* As namespaces(7) names them. */

@@ -22,6 +22,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -48,6 +49,10 @@ struct process {
 	size_t n_cards;
 	int from, to; /* struct vm_how */
 	bool outside; /* in the network namespace of whoever made it */
+	/* Why the status of the container's first process isn't known: the relay's thread writes it
+	 * before it ends, the monitor's reads it then. */
+	bool lost;
+	struct err why;
 };
 
 /* --- descriptors, signals, terminal --- */
@@ -293,8 +298,8 @@ static void release(struct vm_monitor *m)
 static int work(struct vm_monitor *m, void *arg)
 {
 	struct process *w = arg;
-	struct err e;
 	int status = STATUS_LOST;
+	struct err e;
 
 	/* Whoever made us is gone before it was done: so are we. */
 	if (sync_expect(w->p->sync, SYNC_START, NULL, NULL, &e) < 0)
@@ -308,10 +313,10 @@ static int work(struct vm_monitor *m, void *arg)
 			     .signals = w->signals,
 			     .quiet = quiet,
 			     .again = vm_monitor_again(m)};
-	int rc = vm_relay(&r, &status, &e);
-	if (rc >= 0 && w->p->image.fd >= 0)
+	w->lost = vm_relay(&r, &status, &w->why) < 0;
+	if (!w->lost && w->p->image.fd >= 0)
 		release(m);
-	return rc < 0 ? STATUS_LOST : status;
+	return w->lost ? STATUS_LOST : status;
 }
 
 static int run(struct process *w, int files, int *ret_status, struct err *e)
@@ -351,7 +356,25 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 	if (p->modules >= 0)
 		how.archives[how.n_archives++] = p->modules;
 	int rc = vm_jail(w->outside, e);
-	return rc < 0 ? rc : vm_monitor_run(&how, ret_status, e);
+	if (rc >= 0)
+		rc = vm_monitor_run(&how, ret_status, e);
+	if (rc >= 0 && w->lost) {
+		*e = w->why;
+		rc = -e->code;
+	}
+	return rc;
+}
+
+void be_vm_last_words(int sync, int log, const struct err *e)
+{
+	char what[sizeof(e->where) + sizeof(e->text) + 4], line[sizeof(what) + 16];
+
+	/* The log's last line is the guest's as long as somebody listens and reads it. */
+	if (sync >= 0 && sync_send_error(sync, e) >= 0)
+		return;
+	int n = snprintf(line, sizeof(line), "ringfence: %s\n", err_line(e, what, sizeof(what)));
+	if (log >= 0)
+		(void)!write(log, line, (size_t)n);
 }
 
 _Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p,
@@ -380,6 +403,6 @@ _Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p
 	if (rc >= 0)
 		rc = run(&w, files, &status, &e);
 	if (rc < 0)
-		(void)sync_send_error(p->sync, &e);
+		be_vm_last_words(p->sync, p->log, &e);
 	be_vm_end_as(status);
 }

@@ -55,6 +55,9 @@ int be_vm_signals(int *ret_fd, struct err *e);
 /* Ends this process as wait(2) says that the other ended; where it can't die by that signal, with
  * 128 and the signal. */
 _Noreturn void be_vm_end_as(int status);
+/* Of a process that ends without knowing how the one in the guest did: why, for whoever still
+ * listens at sync (a `run` in the foreground), else for the log. -1: none. */
+void be_vm_last_words(int sync, int log, const struct err *e);
 /* Closes every descriptor from 3 on that isn't in keep (n of them, in any order); without memory
  * the process ends. */
 void be_vm_close_others(const int *keep, size_t n);

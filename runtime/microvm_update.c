@@ -141,19 +141,19 @@ static struct spec_resources for_host(const struct rt_container *c, const struct
 	return h;
 }
 
-static int update_guest(struct rt_container *c, const struct spec_resources *r, struct err *e)
+static int update_guest(struct rt_container *c, const struct spec_resources *limits, struct err *e)
 {
-	auto_vm_request q = {0};
+	auto_vm_request r;
 	auto_strbuf text = {0};
-	struct be_vm_answer answer = {.arena = c->arena, .fd = -1};
-	const struct spec_resources inside = for_guest(r);
+	const struct spec_resources inside = for_guest(limits);
 
+	be_vm_request(&r, c, "update");
 	spec_resources_out(&inside, &text);
 	if (text.failed)
 		return err_sys(e, ENOMEM, c->id, "describing the limits");
-	be_vm_question(&q, c, "update");
-	json_put_str(&q.o, "resources", text.s);
-	return be_vm_ask(c, &q, &answer, e);
+	r.event = RT_EV_UPDATE;
+	json_put_str(&r.o, "resources", text.s);
+	return be_vm_ask(c, &r, NULL, e);
 }
 
 int be_vm_update(struct rt_container *c, const struct spec_resources *r,

@@ -1,7 +1,9 @@
 /* runtime/run.c: create and start in one; in the foreground also wait and delete. */
+#include "common/sync.h"
 #include "runtime/container.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -33,6 +35,18 @@ static int finish(struct rt_container *c, struct err *e)
 	return rc < 0 ? rc : rt_destroy(c, e);
 }
 
+/* A process that stands for one elsewhere may end without its status, and says why. */
+static void last_words(struct rt_container *c)
+{
+	struct pollfd p = {.fd = c->proc.sync, .events = POLLIN};
+	struct sync_msg m;
+	struct err ignored;
+
+	if (c->proc.sync >= 0 && c->env->warn && poll(&p, 1, 0) == 1 &&
+	    sync_recv(c->proc.sync, &m, NULL, &ignored) > 0 && m.type == SYNC_ERROR)
+		c->env->warn(c->env->warn_arg, &m.err);
+}
+
 int rt_wait_and_delete(struct rt_container *c, bool keep, int signals, int notify, struct err *e)
 {
 	const struct spec_process *p = &c->spec->process;
@@ -46,6 +60,7 @@ int rt_wait_and_delete(struct rt_container *c, bool keep, int signals, int notif
 	};
 	int code = rt_foreground(&f, e);
 	c->proc.ended = code >= 0;
+	last_words(c);
 
 	if (keep)
 		return code;

@@ -107,6 +107,25 @@ member_stopped() { [ "$(status "$id-$1")" = stopped ]; }
 	down
 }
 
+@test "a machine that was stopped is woken for a question about who joined it, and stopped again" {
+	need_vm
+	sandbox
+	join 2 'exec sleep 1000'
+	letter() { sed 's/.*) //' "/proc/$(pid)/stat" | cut -c1; }
+	kill -STOP "$(pid)"
+	run timeout 20 "$RINGFENCE" --root "$T/state" ps "$id-2"
+	ok && has "sleep 1000"
+	[ "$(letter)" = T ]
+	run timeout 20 "$RINGFENCE" --root "$T/state" kill "$id-2" KILL
+	ok
+	[ "$(letter)" = T ]
+	run timeout 30 "$RINGFENCE" --root "$T/state" delete --force "$id-2"
+	ok
+	[ "$(letter)" = T ]
+	kill -CONT "$(pid)"
+	down
+}
+
 @test "volumes of a container that joined, and one memory for /dev/shm; nothing of it stays" {
 	need_vm
 	mkdir "$T/v" /dev/shm/"$id"

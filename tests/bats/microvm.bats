@@ -228,6 +228,21 @@ vm_up() {
 	refused "kernel stopped"
 }
 
+@test "a guest that goes down under a running container: run says so" {
+	need_vm
+	sh_args 'echo up; exec sleep 1000'
+	rf run --isolation=microvm -b "$b" "$id" </dev/null >"$T/out" 2>"$T/err" 3>&- &
+	until_true test -s "$T/out"
+	python3 "$top/tests/bats/agent.py" "$T/state/$id/agent.sock" call shutdown </dev/null 3>&-
+	code=0
+	wait $! || code=$?
+	cat "$T/err"
+	[ "$code" = 255 ]
+	[ "$(wc -l <"$T/err")" = 1 ]
+	grep -Eq "micro-VM.* (ended|stopped) before" "$T/err"
+	[ ! -e "$T/state/$id" ]
+}
+
 @test "kill -9 of the monitor leaves nothing" {
 	need_vm
 	vm_up

@@ -23,9 +23,9 @@
 
 static const char *sandbox_of(struct spec_pair *pairs, size_t n)
 {
-	struct spec s = {.annotations = {.items = pairs, .n = n}};
+	const struct spec_pairs annotations = {.items = pairs, .n = n};
 
-	return be_vm_sandbox(&s);
+	return be_vm_sandbox(&annotations);
 }
 #define SANDBOX_OF(...)                               \
 	sandbox_of((struct spec_pair[]){__VA_ARGS__}, \
