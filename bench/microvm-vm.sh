@@ -1,7 +1,8 @@
 #!/bin/bash
 # The part of make bench-microvm that runs in the host VM, from the folder that bench/microvm.sh carried in.
 #
-#   all     starts, memory, files, network: ratios in one run, commands in rotation
+#   all     starts, weights, containers, files, network: ratios in one run, commands in rotation; or some of
+#           these by name (weights after starts)
 #   soak    COUNT starts from one template: is the host what it was before, and does its memory drift
 set -euo pipefail
 
@@ -237,5 +238,5 @@ mkdir -p "$states"
 make_bundle
 case ${1:-all} in
 all) for part in starts weights containers files network; do $part; done ;;
-*) "$1" ;;
+*) for part; do $part; done ;;
 esac

@@ -7,6 +7,7 @@
 # libraries and firmware are carried in.
 #
 #   bench/microvm.sh             all of it
+#   bench/microvm.sh starts weights   some of what is measured in the host VM (bench/microvm-vm.sh), without QEMU
 #   bench/microvm.sh soak        200 starts from a template, and whether the host is what it was (make soak-microvm)
 #
 # Environment: RUNS (rounds in the VM, 5), COUNT (starts of a soak, 200), RF_VM_TIMEOUT (seconds, 1500).
@@ -46,7 +47,7 @@ cp "$top/build/guest/vmlinux" "$payload/"
 cp "$top/build/bench/machine" "$top/bench/microvm-vm.sh" "$payload/bench/"
 cat >"$payload/run.sh" <<VM
 export RUNS=${RUNS:-5} COUNT=${COUNT:-200}
-bash bench/microvm-vm.sh ${1:-all} 2>&1 | tee /results/bench
+bash bench/microvm-vm.sh ${*:-all} 2>&1 | tee /results/bench
 exit "\${PIPESTATUS[0]:-0}"
 VM
 if [ "${1:-all}" = all ]; then

@@ -4,12 +4,14 @@
 #include "common/fd.h"
 #include "common/sys.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -105,4 +107,27 @@ int proc_stat(int procfd, pid_t pid, char *ret_state, uint64_t *ret_ticks, struc
 int proc_start_time(int procfd, pid_t pid, uint64_t *ret_ticks, struct err *e)
 {
 	return proc_stat(procfd, pid, NULL, ret_ticks, e);
+}
+
+/* The linker's: where the program's ELF header lies in memory (ld(1), PROVIDE_HIDDEN). */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+
+/* Segments that are never written hold nothing but the file's bytes. What is made read-only after
+ * relocation lies in a writable one, and stays. The first one begins with the header. */
+void proc_shed_program(void)
+{
+	const Elf64_Ehdr *h = (const Elf64_Ehdr *)(const void *)__ehdr_start;
+	const Elf64_Phdr *p = (const void *)(__ehdr_start + h->e_phoff), *first = NULL;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	for (unsigned i = 0; i < h->e_phnum; i++) {
+		if (p[i].p_type != PT_LOAD)
+			continue;
+		first = first ? first : &p[i];
+		uint64_t from = (p[i].p_vaddr & ~(page - 1)) - first->p_vaddr;
+		uint64_t to = p[i].p_vaddr + p[i].p_filesz - first->p_vaddr;
+		if (!(p[i].p_flags & PF_W))
+			(void)madvise((char *)(uintptr_t)(__ehdr_start + from), to - from,
+				      MADV_DONTNEED);
+	}
 }

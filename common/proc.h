@@ -18,6 +18,10 @@ int proc_open(struct err *e);
 /* The same with processes alone in it (proc(5), subset=pid) and read-only: for somebody who needs
  * his own descriptors and may be taken over. */
 int proc_open_bare(struct err *e);
+/* Gives back the pages of the program's code and constants that this process has mapped; what it
+ * still runs comes back as it is needed, from the cache that all processes share. For one that did
+ * much at its start and little from now on. */
+void proc_shed_program(void);
 /* One write to `path` beneath the procfs descriptor, without crossing mounts or magic links. */
 int proc_write(int procfd, const char *path, const char *data, struct err *e);
 /* Start time of a process in clock ticks since boot (proc_pid_stat(5) field 22): with the pid it

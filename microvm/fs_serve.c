@@ -193,10 +193,12 @@ static void work_together(struct vm_fs *fs, int control, unsigned threads, struc
 	struct vm_fs_worker w[THREADS_MAX] = {{0}};
 	int n = start_workers(fs, w, threads, e);
 
-	if (fs->limit && fs->limit(false, e) < 0)
+	if (fs->limit && fs->limit(false, e) < 0) {
 		fail(fs, e);
-	else
+	} else {
+		proc_shed_program();
 		vm_fs_control(fs, control);
+	}
 	for (int i = 0; i < n; i++)
 		pthread_join(w[i].thread, NULL);
 	for (unsigned i = 0; i < threads; i++) {

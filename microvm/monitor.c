@@ -9,6 +9,7 @@
 #include "microvm/monitor.h"
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "common/str.h"
 #include "microvm/control.h"
 #include "microvm/fs.h"
@@ -471,6 +472,8 @@ static int run(struct vm_monitor *m, int *ret_status, struct err *e)
 		rc = write_down(m, e);
 	if (rc >= 0)
 		rc = vm_jail_calls(VM_THREAD_LOOP, e);
+	/* What is left to do is a small part of the program. */
+	proc_shed_program();
 	while (rc >= 0 && !m->done && !m->dead) {
 		rc = vm_loop_run(&m->loop, e);
 		if (rc >= 0 && m->control.wanted)

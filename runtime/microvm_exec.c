@@ -3,6 +3,7 @@
  */
 #include "runtime/microvm_process.h"
 
+#include "common/proc.h"
 #include "common/sync.h"
 #include "common/sys.h"
 #include "microvm/jail.h"
@@ -105,6 +106,7 @@ _Noreturn void be_vm_stand_in(const struct be_vm_stand *s)
 			     .signals = signals,
 			     .holds = s->holds,
 			     .again = -1};
+	proc_shed_program();
 	if (vm_relay(&r, &status, &e) < 0)
 		be_vm_last_words(s->sync, -1, &e);
 	be_vm_end_as(status);

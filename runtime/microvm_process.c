@@ -2,7 +2,8 @@
  *
  * Invariants
  *  1. It has one thread until vm_monitor_run(), and the file server is forked before.
- *  2. Nothing of the runtime's stays open: no lock, no journal, no directory.
+ *  2. Nothing of the runtime's stays open: no lock, no journal, no directory. Its memory, documents
+ *     and plan, is given back before the file server is forked: neither process carries it along.
  *  3. It ends as the container's first process did: engines read its wait status. As the first
  *     process of its pid namespace it can't die by a signal of its own: 128 and the signal then,
  *     which is what engines make of such a status.
@@ -19,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -44,6 +46,9 @@
 struct process {
 	const char *id;
 	const struct be_vm_parts *p;
+	/* What id and p name once the runtime's memory is given back. */
+	struct be_vm_parts parts;
+	struct be_vm_shape shape;
 	int signals;
 	struct vm_net_how cards[BE_VM_CARDS];
 	size_t n_cards;
@@ -203,6 +208,39 @@ static int receive_template(struct process *w, struct err *e)
 	if (rc >= 0)
 		*(is_whole ? &w->from : &w->to) = fd;
 	return rc;
+}
+
+static char *copy_of(const char *s, bool *bad)
+{
+	char *copy = s ? strdup(s) : NULL;
+
+	*bad = *bad || (s && !copy);
+	return copy;
+}
+
+/* (2) Whatever lies in the container's arena is taken out of it or is not used any more. */
+static int forget(struct process *w, struct rt_container *c, struct err *e)
+{
+	const struct be_vm_parts *p = w->p;
+	struct vm_share *shares = calloc(p->shares.n + 1, sizeof(*shares));
+	bool bad = !shares;
+
+	w->parts = *p;
+	w->shape = (struct be_vm_shape){.memory = p->shape->memory,
+					.vcpus = p->shape->vcpus,
+					.kernel = copy_of(p->shape->kernel, &bad),
+					.parameters = copy_of(p->shape->parameters, &bad)};
+	w->id = copy_of(c->id, &bad);
+	if (bad)
+		return err_sys(e, ENOMEM, NULL, "making a micro-VM");
+	if (p->shares.n)
+		memcpy(shares, p->shares.items, p->shares.n * sizeof(*shares));
+	w->parts.shares = (struct be_vm_shares){.items = shares, .n = p->shares.n};
+	w->parts.shape = &w->shape;
+	w->p = &w->parts;
+	arena_free(c->arena);
+	malloc_trim(0);
+	return 0;
 }
 
 /* --- the file server --- */
@@ -397,7 +435,9 @@ _Noreturn void be_vm_process(struct rt_container *c, const struct be_vm_parts *p
 	if (rc >= 0)
 		rc = streams(p, &e);
 	if (rc >= 0)
-		rc = start_files(p, &files, &e);
+		rc = forget(&w, c, &e);
+	if (rc >= 0)
+		rc = start_files(w.p, &files, &e);
 	if (rc >= 0)
 		rc = be_vm_signals(&w.signals, &e);
 	if (rc >= 0)

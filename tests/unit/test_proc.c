@@ -123,12 +123,48 @@ static void stays_beneath(void **state)
 			    "writing \"4711\" to /proc/self/oom_score_adj: invalid argument");
 }
 
+/* KiB of the program's file and of others that are mapped now (proc(5), status). */
+static long mapped_of_files(void)
+{
+	char text[4096] = "";
+	auto_fd fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	long kib = -1;
+
+	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	const char *line = strstr(text, "RssFile:");
+	assert_non_null(line);
+	assert_int_equal(sscanf(line, "RssFile: %ld", &kib), 1);
+	return kib;
+}
+
+static const char *const words[] = {"relocated", "when", "it", "was", "loaded"};
+static int written = 1;
+
+/* What the program wrote, itself or its linker, is there as before; the rest is read again. */
+static void a_program_that_was_shed_goes_on(void **state)
+{
+	(void)state;
+	written = 2;
+	long before = mapped_of_files();
+	proc_shed_program();
+	long after = mapped_of_files();
+	assert_true(after < before);
+	assert_int_equal(written, 2);
+	assert_string_equal(words[0], "relocated");
+	auto_fd fd = proc_open(&e);
+	assert_true(fd >= 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(private_procfs), cmocka_unit_test(bare_procfs),
-		cmocka_unit_test(hostile_names),  cmocka_unit_test(zombies_and_the_dead),
-		cmocka_unit_test(writes),         cmocka_unit_test(stays_beneath),
+		cmocka_unit_test(private_procfs),
+		cmocka_unit_test(bare_procfs),
+		cmocka_unit_test(hostile_names),
+		cmocka_unit_test(zombies_and_the_dead),
+		cmocka_unit_test(writes),
+		cmocka_unit_test(stays_beneath),
+		cmocka_unit_test(a_program_that_was_shed_goes_on),
 	};
 
 	return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
