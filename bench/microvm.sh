@@ -47,8 +47,7 @@ cp "$top/build/guest/vmlinux" "$payload/"
 cp "$top/build/bench/machine" "$top/bench/microvm-vm.sh" "$payload/bench/"
 cat >"$payload/run.sh" <<VM
 export RUNS=${RUNS:-5} COUNT=${COUNT:-200}
-bash bench/microvm-vm.sh ${*:-all} 2>&1 | tee /results/bench
-exit "\${PIPESTATUS[0]:-0}"
+bash -c 'set -o pipefail; bash bench/microvm-vm.sh ${*:-all} 2>&1 | tee /results/bench'
 VM
 if [ "${1:-all}" = all ]; then
 	carry_qemu
