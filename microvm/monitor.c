@@ -167,11 +167,13 @@ static int add_balloon(struct vm_monitor *m, const struct vm_wires *w, struct er
 	return rc < 0 ? rc : place(m, d, e);
 }
 
-/* Nobody talks to the agent yet: this is the moment that a template holds. */
+/* Nobody talks to the agent yet: this is the moment that a template holds. What is left to do from
+ * here on is a small part of the program. */
 static void on_hello(void *arg)
 {
 	struct vm_monitor *m = arg;
 
+	proc_shed_program();
 	if (m->how->to < 0)
 		return;
 	m->write_down = true;
@@ -472,8 +474,6 @@ static int run(struct vm_monitor *m, int *ret_status, struct err *e)
 		rc = write_down(m, e);
 	if (rc >= 0)
 		rc = vm_jail_calls(VM_THREAD_LOOP, e);
-	/* What is left to do is a small part of the program. */
-	proc_shed_program();
 	while (rc >= 0 && !m->done && !m->dead) {
 		rc = vm_loop_run(&m->loop, e);
 		if (rc >= 0 && m->control.wanted)

@@ -11,6 +11,7 @@
 #include "runtime/microvm_process.h"
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "common/sync.h"
 #include "microvm/jail.h"
 #include "microvm/monitor.h"
@@ -342,6 +343,8 @@ static int work(struct vm_monitor *m, void *arg)
 	/* Whoever made us is gone before it was done: so are we. */
 	if (sync_expect(w->p->sync, SYNC_START, NULL, NULL, &e) < 0)
 		return status;
+	/* Nothing is made from here on: bytes are carried. */
+	proc_shed_program();
 	struct vm_relay r = {.open = stream_to_agent,
 			     .arg = m,
 			     .id = w->id,
