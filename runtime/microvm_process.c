@@ -231,7 +231,7 @@ static int forget(struct process *w, struct rt_container *c, struct err *e)
 					.vcpus = p->shape->vcpus,
 					.kernel = copy_of(p->shape->kernel, &bad),
 					.parameters = copy_of(p->shape->parameters, &bad)};
-	w->id = copy_of(c->id, &bad);
+	w->id = copy_of(be_vm_inside(c), &bad);
 	if (bad)
 		return err_sys(e, ENOMEM, NULL, "making a micro-VM");
 	if (p->shares.n)
