@@ -5,7 +5,7 @@
 #
 # PAYLOAD_DIR/run.sh runs as root in the VM, in a copy of PAYLOAD_DIR; what it
 # leaves in /results comes back. Its exit code is this script's. The disk is a
-# snapshot: every boot starts clean. The VM's console goes to standard output.
+# snapshot: every boot starts clean. The VM's console goes to standard output. RF_VM_MEMORY: MiB, 2048.
 set -euo pipefail
 
 payload=$1 results=$2 limit=${3:-1200}
@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 tar -cf "$work/in.tar" -C "$payload" .
 truncate -s %512 "$work/in.tar"
 truncate -s 256M "$work/out.img"
-timeout "$limit" qemu-system-x86_64 -M pc -accel tcg,thread=multi -smp 2 -cpu EPYC,+svm,+npt -m 2048 \
+timeout "$limit" qemu-system-x86_64 -M pc -accel tcg,thread=multi -smp 2 -cpu EPYC,+svm,+npt -m "${RF_VM_MEMORY:-2048}" \
 	-nographic -no-reboot -nic none \
 	-kernel "$vm/vmlinuz" -initrd "$vm/initrd.gz" \
 	-append "console=ttyS0 quiet panic=-1 mitigations=off systemd.show_status=0 systemd.unified_cgroup_hierarchy=1 tsc=unstable no_timer_check" \
