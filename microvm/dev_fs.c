@@ -9,11 +9,13 @@
  *     that isn't under way (the driver has reset the device since) is dropped.
  *  3. At most UNDER_WAY requests are with the server; the rest waits in the ring.
  *  4. When the server is gone every request fails with ENOTCONN; nothing hangs.
- *  5. Of an answer only what fits the guest's buffers is stored, and what was stored is told.
+ *  5. It can be written down when nothing is with the server; it waits for that, not for ever.
+ *  6. Of an answer only what fits the guest's buffers is stored, and what was stored is told.
  */
 #include "microvm/devices.h"
 
 #include "common/fd.h"
+#include "common/str.h"
 #include "microvm/fs.h"
 
 #include <errno.h>
@@ -24,6 +26,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define QUEUES 2u
 #define UNDER_WAY 256u
@@ -310,16 +313,29 @@ static void reset(struct vm_device *d)
 	wait_writable(f, false);
 }
 
+unsigned vm_fs_patience_ms = 10000;
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+}
+
 /* A request that is with the server would be lost to the guest: it waits for each. */
 static void save(struct vm_device *d, struct strbuf *out)
 {
 	struct fs_device *f = of(d);
 	struct pollfd p = {.fd = f->sock, .events = POLLIN};
+	const int64_t until = now_ms() + vm_fs_patience_ms;
 
-	(void)out;
-	while (!f->gone && f->n_free < UNDER_WAY)
-		if (!hear(f))
-			(void)poll(&p, 1, -1);
+	for (int64_t left = 1; !f->gone && f->n_free < UNDER_WAY && left > 0;) {
+		left = until - now_ms();
+		if (!hear(f) && left > 0)
+			(void)poll(&p, 1, (int)left);
+	}
+	out->failed = out->failed || (!f->gone && f->n_free < UNDER_WAY);
 	for (unsigned i = 0; i < QUEUES; i++)
 		vm_device_signal(d, i);
 }

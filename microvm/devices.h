@@ -48,6 +48,9 @@ int vm_vsock_connect(struct vm_device *d, int fd, struct err *e);
  * behind which fs_serve() of microvm/fs.h works. tag: at most 36 bytes. */
 int vm_fs_make(const struct vm_wires *w, const char *tag, int sock, struct vm_device **ret_device,
 	       struct err *e);
+/* For how long, all in all, it waits for the server's answers before it is written down; without
+ * them the snapshot fails. Tests shorten it. */
+extern unsigned vm_fs_patience_ms;
 
 /* dev_net.c: one network card (5.1) over a tap device opened with IFF_VNET_HDR. */
 struct vm_net_how {

@@ -22,6 +22,7 @@ static struct vm_device *make(struct vm_driver *v, struct fuzz_in *in)
 		   0);
 	server = ends[1];
 	unique = 0;
+	vm_fs_patience_ms = 1; /* it may never answer */
 	FUZZ_CHECK(vm_fs_make(&v->wires, VM_FS_TAG, ends[0], &d, &v->e) == 0);
 	return d;
 }
