@@ -18,9 +18,14 @@ counter() {
 }
 # Written in place, for a file that is open when the machine is written down has to be there later: it may be empty for a moment.
 count() {
-	local n=
-	until n=$(cat "$b/rootfs/tmp/n") && [ -n "$n" ]; do sleep 0.02; done
-	echo "$n"
+	local n= i
+	for ((i = 0; i < 50; i++)); do
+		n=$(cat "$b/rootfs/tmp/n")
+		[ -z "$n" ] || break
+		sleep 0.02
+	done
+	# It stands still between the two: the other file has the number already.
+	echo "${n:-$(tail -n 1 "$b/rootfs/tmp/open")}"
 }
 counted_past() { [ -e "$b/rootfs/tmp/n" ] && [ "$(count)" -gt "$1" ]; }
 
