@@ -18,7 +18,7 @@ counter() {
 }
 # Written in place, for a file that is open when the machine is written down has to be there later: it may be empty for a moment.
 count() {
-	local n= i
+	local i n=''
 	for ((i = 0; i < 50; i++)); do
 		n=$(cat "$b/rootfs/tmp/n")
 		[ -z "$n" ] || break
