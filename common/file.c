@@ -94,6 +94,21 @@ int file_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+int file_write_all_at(int fd, const void *data, size_t len, uint64_t offset)
+{
+	const char *p = data;
+
+	for (size_t done = 0; done < len;) {
+		ssize_t n = pwrite(fd, p + done, len - done, (off_t)(offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
 static int create_new(int dirfd, const char *path, mode_t mode)
 {
 	return openat(dirfd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);

@@ -10,6 +10,7 @@
 #include "common/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Reads dirfd/path wholly into malloc'ed, zero-terminated *ret_data (the caller frees).
@@ -28,7 +29,9 @@ int file_write_at(int dirfd, const char *path, const char *data, size_t len, str
 /* Writes through a temporary name and rename(2): readers see the old or the new whole. */
 int file_replace_at(int dirfd, const char *path, const char *data, size_t len, mode_t mode,
 		    struct err *e);
-/* Writes all of data to fd, over short writes and EINTR. */
+/* Writes all of data to fd, over short writes and EINTR. -errno on failure. */
 int file_write_all(int fd, const void *data, size_t len);
+/* The same at an offset, by pwrite(2): fd's own position stays. -errno on failure. */
+int file_write_all_at(int fd, const void *data, size_t len, uint64_t offset);
 
 #endif

@@ -2,6 +2,7 @@
 #include "microvm/control.h"
 
 #include "common/fd.h"
+#include "common/file.h"
 #include "common/str.h"
 
 #include <errno.h>
@@ -167,20 +168,6 @@ void vm_control_wait(struct vm_control *c)
 
 /* --- in the runtime --- */
 
-static int write_piece(int fd, const char *data, size_t len, uint64_t offset, struct err *e)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pwrite(fd, data + done, len - done, (off_t)(offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_sys(e, n < 0 ? errno : EIO, NULL, "writing its image");
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 /* Until it is done, or failed on either side: who asked then leaves. */
 static int take_pieces(int conn, int fd, char *data, struct message *m, struct err *e)
 {
@@ -188,9 +175,9 @@ static int take_pieces(int conn, int fd, char *data, struct message *m, struct e
 	int rc;
 
 	while ((rc = hear(conn, m, data, PIECE_MAX, &len, e)) > 0 && m->what == PIECE) {
-		rc = write_piece(fd, data, len, m->offset, e);
+		rc = file_write_all_at(fd, data, len, m->offset);
 		if (rc < 0)
-			return rc;
+			return err_sys(e, -rc, NULL, "writing its image");
 	}
 	if (rc <= 0)
 		return rc < 0 ? rc : err_set(e, ERR_SYSTEM, EPIPE, NULL, "the machine ended");

@@ -1,6 +1,7 @@
 /* microvm/snapshot.c: the file of a machine that was written down. */
 #include "microvm/snapshot.h"
 
+#include "common/file.h"
 #include "common/str.h"
 
 #include <errno.h>
@@ -165,17 +166,9 @@ int vm_snapshot_write(const struct vm_sink *to, const struct vm_machine *m, uint
 static int put_file(void *arg, const void *data, size_t len, uint64_t offset, struct err *e)
 {
 	const int *fd = arg;
+	int rc = file_write_all_at(*fd, data, len, offset);
 
-	for (size_t done = 0; done < len;) {
-		ssize_t n =
-			pwrite(*fd, (const char *)data + done, len - done, (off_t)(offset + done));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_sys(e, n < 0 ? errno : EIO, NULL, "writing the machine down");
-		done += (size_t)n;
-	}
-	return 0;
+	return rc < 0 ? err_sys(e, -rc, NULL, "writing the machine down") : 0;
 }
 
 int vm_snapshot_file(int fd, const struct vm_machine *m, struct err *e)

@@ -89,3 +89,11 @@ ex() {
 	shift
 	cri ExecSync "$(jq -cn --arg c "$c" '{container_id: $c, timeout: 10, cmd: $ARGS.positional}' --args -- "$@")"
 }
+# execs ID: output, error and exit code of a command; none that isn't there.
+execs() {
+	run jq -r '.stdout + .stderr + (.exit_code | tostring)' <<<"$(ex "$1" sh -c 'echo out; echo err >&2; exit 6')"
+	is $'out\nerr\n6'
+	run ex "$1" no-such-program
+	exit_is 1
+	has "executable file not found"
+}

@@ -40,11 +40,7 @@ fetched() { ex "$d" wget -qO- http://127.0.0.1/ | grep -q page; }
 @test "exec: output, exit code, not found" {
 	pod_up
 	c=$(box one '{}' sleep 1000)
-	run jq -r '.stdout + .stderr + (.exit_code | tostring)' <<<"$(ex "$c" sh -c 'echo out; echo err >&2; exit 6')"
-	is $'out\nerr\n6'
-	run ex "$c" no-such-program
-	exit_is 1
-	has "executable file not found"
+	execs "$c"
 }
 
 @test "exit code, log, stop, a start that fails" {
@@ -99,10 +95,5 @@ fetched() { ex "$d" wget -qO- http://127.0.0.1/ | grep -q page; }
 	gone_pod=$pod
 	engine_rm
 	pod=
-	run find /sys/fs/cgroup -mindepth 1 -maxdepth 5 \( -name "*$c*" -o -name "*$gone_pod*" \)
-	is ""
-	run within find /run -xdev \( -name "*$c*" -o -name "*$gone_pod*" \)
-	is ""
-	run within grep -E "$c|$gone_pod" /proc/mounts
-	[ -z "$output" ]
+	nothing_left "$c" "$gone_pod"
 }

@@ -360,12 +360,7 @@ is_health() { [ "$(what .State.Health.Status)" = "$1" ]; }
 	docker run --name "$id" --memory 64m bb:1 true
 	full=$(what .Id)
 	docker rm "$id" >/dev/null
-	run find /sys/fs/cgroup -mindepth 1 -maxdepth 5 -name "*$full*"
-	is ""
-	run within find /run /proc/self/task -maxdepth 5 -name "*$full*"
-	is ""
-	run within grep "$full" /proc/mounts
-	[ -z "$output" ]
+	nothing_left "$full"
 }
 
 server_up() {

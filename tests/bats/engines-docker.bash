@@ -115,6 +115,19 @@ engine_can_run() {
 	[ -z "$(engine_missing)" ]
 }
 
+# nothing_left ID…: no group, file of the engine's or mount has one of the ids in its name.
+nothing_left() {
+	local full
+	for full in "$@"; do
+		run find /sys/fs/cgroup -mindepth 1 -maxdepth 5 -name "*$full*"
+		is ""
+		run within find /run /proc/self/task -xdev -maxdepth 7 -name "*$full*"
+		is ""
+		run within grep "$full" /proc/mounts
+		[ -z "$output" ]
+	done
+}
+
 missing_of() {
 	local c
 	for c in "$@"; do

@@ -4,19 +4,14 @@
 load helpers
 load engines-docker
 load cri
+load microvm-engine
 
 # Where the machine is emulated within an emulated one, a pod takes its seconds.
 export CRI_SECONDS=100
 
-kernel_installed() { [ -r /usr/local/lib/ringfence/vmlinux ] || [ -r /usr/lib/ringfence/vmlinux ]; }
-can_run() { engine_can_run && vm_host && kernel_installed && [[ ${RINGFENCE##*/} == *-vm ]]; }
-setup_file() { ! can_run || cri_up; }
+setup_file() { ! { engine_can_run && engine_vm_can_run; } || cri_up; }
 teardown_file() { world_down; }
-extra_setup() {
-	vm_host || skip "no micro-VM can run here: $("$RINGFENCE" vm check | sed -n 's/^micro-VM *//p')"
-	[[ ${RINGFENCE##*/} == *-vm ]] || skip "the engine's runtime makes micro-VMs by its name: RF_WALL=microvm"
-	kernel_installed || skip "no guest kernel is installed: an engine passes no variable on"
-}
+extra_setup() { need_engine_vm; }
 
 said() { jq -r .stdout <<<"$(ex "$@")"; }
 logged() { grep -q "$2" "$T/$1.log"; }
@@ -46,11 +41,7 @@ logged() { grep -q "$2" "$T/$1.log"; }
 	pod_up
 	first=$pod
 	c=$(box one '{}' sleep 1000)
-	run jq -r '.stdout + .stderr + (.exit_code | tostring)' <<<"$(ex "$c" sh -c 'echo out; echo err >&2; exit 6')"
-	is $'out\nerr\n6'
-	run ex "$c" no-such-program
-	exit_is 1
-	has "executable file not found"
+	execs "$c"
 	boot=$(said "$c" cat /proc/sys/kernel/random/boot_id)
 	id=$id-other pod_up
 	d=$(box one '{}' sleep 1000)
@@ -120,12 +111,7 @@ logged() { grep -q "$2" "$T/$1.log"; }
 	pod=
 	run within kill -0 "$machine"
 	[ "$status" -ne 0 ]
-	run find /sys/fs/cgroup -mindepth 1 -maxdepth 5 \( -name "*$c*" -o -name "*$gone_pod*" \)
-	is ""
-	run within find /run -xdev \( -name "*$c*" -o -name "*$gone_pod*" \)
-	is ""
-	run within grep -E "$c|$gone_pod" /proc/mounts
-	[ -z "$output" ]
+	nothing_left "$c" "$gone_pod"
 	run within ip -o link
 	hasnt rftap
 }

@@ -4,16 +4,11 @@
 load helpers
 load engines-docker
 load docker
+load microvm-engine
 
-kernel_installed() { [ -r /usr/local/lib/ringfence/vmlinux ] || [ -r /usr/lib/ringfence/vmlinux ]; }
-can_run() { engine_can_run && vm_host && kernel_installed && [[ ${RINGFENCE##*/} == *-vm ]]; }
-setup_file() { ! can_run || docker_up; }
+setup_file() { ! { engine_can_run && engine_vm_can_run; } || docker_up; }
 teardown_file() { docker_down; }
-extra_setup() {
-	vm_host || skip "no micro-VM can run here: $("$RINGFENCE" vm check | sed -n 's/^micro-VM *//p')"
-	[[ ${RINGFENCE##*/} == *-vm ]] || skip "the engine's runtime makes micro-VMs by its name: RF_WALL=microvm"
-	kernel_installed || skip "no guest kernel is installed: an engine passes no variable on"
-}
+extra_setup() { need_engine_vm; }
 
 logged() { docker logs "$id" 2>&1 | grep -q "$1"; }
 
@@ -133,12 +128,7 @@ logged() { docker logs "$id" 2>&1 | grep -q "$1"; }
 	[ "$(docker exec "$id" cat /root/in)" = from-outside ]
 	full=$(what .Id)
 	docker rm -f "$id" >/dev/null
-	run find /sys/fs/cgroup -mindepth 1 -maxdepth 5 -name "*$full*"
-	is ""
-	run within find /run /proc/self/task -maxdepth 5 -name "*$full*"
-	is ""
-	run within grep "$full" /proc/mounts
-	[ -z "$output" ]
+	nothing_left "$full"
 	run within ip -o link
 	hasnt rftap
 }

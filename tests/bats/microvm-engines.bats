@@ -2,9 +2,10 @@
 # podman and containerd's ctr with micro-VMs: each container that they make is in a machine of its own.
 # (What engines ask of a runtime is in podman.bats and containerd.bats; here: that it holds over this wall.)
 load engines
+load microvm-engine
 
 setup_file() {
-	vm_host && kernel_installed || return 0
+	engine_vm_can_run || return 0
 	engine_up
 	containerd_up
 }
@@ -13,9 +14,7 @@ teardown_file() {
 	engine_down
 }
 extra_setup() {
-	need_vm
-	[[ ${RINGFENCE##*/} == *-vm ]] || skip "the engine's runtime makes micro-VMs by its name: RF_WALL=microvm"
-	kernel_installed || skip "no guest kernel is installed: an engine passes no variable on"
+	need_engine_vm
 	engine_ready
 }
 extra_teardown() {
@@ -23,9 +22,6 @@ extra_teardown() {
 	[ -z "${task:-}" ] || task_clear
 }
 
-kernel_installed() { [ -r /usr/local/lib/ringfence/vmlinux ] || [ -r /usr/lib/ringfence/vmlinux ]; }
-# A start in a machine that is emulated takes its seconds.
-soon() { until_true "$@" || until_true "$@" || until_true "$@"; }
 logged() { pod logs "$name" | grep -q "$1"; }
 
 # --- podman ---

@@ -2,23 +2,16 @@
 # podman's pods with micro-VMs: one machine a pod. (What a pod's containers share, and how they end:
 # microvm-pods.bats. Here: that podman finds what it looks for.)
 load engines
-
-vm_host() { "$RINGFENCE" vm check >/dev/null 2>&1; }
-kernel_installed() { [ -r /usr/local/lib/ringfence/vmlinux ] || [ -r /usr/lib/ringfence/vmlinux ]; }
+load microvm-engine
 
 setup_file() {
-	vm_host || return 0
-	# podman's helper passes no variable of ours on.
-	[ "$RF_VIEW" != hostvm ] || [ -z "${RINGFENCE_KERNEL:-}" ] || kernel_installed || install -D "$RINGFENCE_KERNEL" /usr/local/lib/ringfence/vmlinux
-	kernel_installed || return 0
+	engine_vm_can_run || return 0
 	engine_up
 	[ -z "${P:-}" ] || engine_infra
 }
 teardown_file() { engine_down; }
 extra_setup() {
-	vm_host || skip "no micro-VM can run here: $("$RINGFENCE" vm check | sed -n 's/^micro-VM *//p')"
-	[[ ${RINGFENCE##*/} == *-vm ]] || skip "the engine's runtime makes micro-VMs by its name: RF_WALL=microvm"
-	kernel_installed || skip "no guest kernel is installed"
+	need_engine_vm
 	engine_ready
 }
 extra_teardown() {
@@ -26,7 +19,6 @@ extra_teardown() {
 	pod pod rm -f -t 0 "p-$id" >/dev/null 2>&1 || true
 	engine_clear
 }
-soon() { until_true "$@" || until_true "$@" || until_true "$@"; }
 in_net() { nsenter --net="/run/netns/$netns" timeout 5 busybox wget -qO "$T/page" "$1"; }
 
 @test "two containers of a pod: localhost, a published port, one host name, one kernel; exec, logs, exit codes" {

@@ -3,11 +3,6 @@
 # sandbox, in the bundle $b; the others are $id-2 and $id-3, in bundles of their own.
 load helpers
 
-need_vm() {
-	"$RINGFENCE" vm check >/dev/null || skip "no micro-VM can run here: $("$RINGFENCE" vm check | sed -n 's/^micro-VM *//p')"
-	[ -r "${RINGFENCE_KERNEL:-}" ] || skip "no guest kernel is given"
-}
-
 vm_create() { rf create --isolation=microvm -b "$1" "$2" </dev/null >"$T/$2.out" 2>"$T/$2.err" 3>&- || { cat "$T/$2.err"; return 1; }; }
 
 # sandbox: made and started.

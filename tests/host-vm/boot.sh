@@ -16,13 +16,17 @@ trap 'rm -rf "$work"' EXIT
 tar -cf "$work/in.tar" -C "$payload" .
 truncate -s %512 "$work/in.tar"
 truncate -s 256M "$work/out.img"
-timeout "$limit" qemu-system-x86_64 -M pc -accel tcg,thread=multi -smp 2 -cpu EPYC,+svm,+npt -m "${RF_VM_MEMORY:-2048}" \
+# --foreground: of our process group, so that what ends the group ends the VM.
+timeout --foreground "$limit" qemu-system-x86_64 -M pc -accel tcg,thread=multi -smp 2 -cpu EPYC,+svm,+npt -m "${RF_VM_MEMORY:-2048}" \
 	-nographic -no-reboot -nic none \
 	-kernel "$vm/vmlinuz" -initrd "$vm/initrd.gz" \
 	-append "console=ttyS0 quiet panic=-1 mitigations=off systemd.show_status=0 systemd.unified_cgroup_hierarchy=1 tsc=unstable no_timer_check" \
 	-drive "file=$vm/root.ext4,format=raw,if=virtio,snapshot=on,cache=unsafe" \
 	-drive "file=$work/in.tar,format=raw,if=virtio,readonly=on" \
-	-drive "file=$work/out.img,format=raw,if=virtio,cache=unsafe" </dev/null || {
+	-drive "file=$work/out.img,format=raw,if=virtio,cache=unsafe" </dev/null &
+vm_process=$!
+trap 'kill "$vm_process" 2>/dev/null; exit 143' TERM INT HUP
+wait "$vm_process" || {
 	echo "host VM: qemu ended with $? (124: no result within $limit s)" >&2
 	exit 1
 }

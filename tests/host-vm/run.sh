@@ -12,7 +12,8 @@ set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'jobs -pr | xargs -r kill; rm -rf "$work"' EXIT
+trap 'exit 143' TERM INT HUP
 
 # A start takes thirty times as long under emulation. What takes hundreds of them is for the host:
 # races, kill points, and the engines.
@@ -108,8 +109,7 @@ results() {
 }
 
 boot() {
-	"$top/tests/host-vm/boot.sh" "$work/$1" "$work/results.$1" "${RF_VM_TIMEOUT:-2400}" 2>&1 |
-		sed -u "s/^/$1 /" >&2
+	exec "$top/tests/host-vm/boot.sh" "$work/$1" "$work/results.$1" "${RF_VM_TIMEOUT:-2400}" > >(sed -u "s/^/$1 /" >&2) 2>&1
 }
 
 "$top/tests/host-vm/build.sh" >/dev/null

@@ -211,6 +211,36 @@ static void write_all(void **state)
 	assert_int_equal(file_write_all(-1, "", 0), 0);
 }
 
+static void expect_piece(int fd, off_t offset, const char *text)
+{
+	char buf[64] = "";
+
+	assert_int_equal(pread(fd, buf, strlen(text), offset), strlen(text));
+	assert_string_equal(buf, text);
+}
+
+static void write_all_at(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	int fd = openat(at, "pieces", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_int_equal(file_write_all_at(fd, "later", 5, 8192), 0);
+	assert_int_equal(file_write_all_at(fd, "first", 5, 0), 0);
+	assert_int_equal(file_write_all_at(fd, "", 0, 100), 0);
+	expect_piece(fd, 0, "first");
+	expect_piece(fd, 8192, "later");
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 8197);
+	close(fd);
+	assert_int_equal(file_write_all_at(fd, "x", 1, 0), -EBADF);
+
+	fd = openat(at, "pieces", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(file_write_all_at(fd, "x", 1, 0), -EBADF);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +252,7 @@ int main(void)
 		cmocka_unit_test(sizeless),
 		cmocka_unit_test(written_in_place),
 		cmocka_unit_test(write_all),
+		cmocka_unit_test(write_all_at),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, setup, teardown);
