@@ -40,7 +40,7 @@ int be_vm_image_open(struct rt_container *c, struct be_vm_image *ret, struct err
  * none. */
 struct be_vm_template {
 	int dir, from, to;
-	char name[40], making[64];
+	char name[40];
 };
 #define BE_VM_TEMPLATE_INIT                     \
 	{                                       \

@@ -4,7 +4,8 @@
  * Invariants
  *  1. A template's name is a hash of all that its content depends on: kernel, this program,
  * processor, the host's kernel, shape. One that doesn't fit is never found.
- *  2. It has its name only when it is whole: written under another, then renamed.
+ *  2. It has its name only when it is whole: until then it has none, and goes with who writes it,
+ * however that ends (O_TMPFILE, open(2)).
  *  3. The folder is in the default state root, whatever root a container has: engines have their
  * own, and a machine is the same for all. Its owner was checked; a file in it that isn't ours is no
  *     template.
@@ -122,13 +123,8 @@ void be_vm_template_open(const struct be_vm_shape *s, struct be_vm_template *ret
 		fd_close(&t.from);
 		(void)unlinkat(t.dir, t.name, 0);
 	}
-	if (t.from < 0) {
-		/* Unique among those that live: our pid. A dead one's is overwritten. */
-		snprintf(t.making, sizeof(t.making), "%s.%d", t.name, (int)getpid());
-		(void)unlinkat(t.dir, t.making, 0);
-		t.to = openat(t.dir, t.making, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			      0600);
-	}
+	if (t.from < 0)
+		t.to = openat(t.dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	*ret = t;
 }
 
@@ -156,14 +152,19 @@ static void forget_oldest(int dir)
 		(void)unlinkat(dir, name, 0);
 }
 
+/* Who was first keeps the name: two that were written at once are alike. */
+static bool give_name(const struct be_vm_template *t)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->to);
+	return linkat(AT_FDCWD, path, t->dir, t->name, AT_SYMLINK_FOLLOW) == 0;
+}
+
 void be_vm_template_close(struct be_vm_template *t, const struct be_vm_shape *s, bool works)
 {
-	bool whole = works && t->to >= 0 && fits(t->to, s);
-
-	if (whole && renameat(t->dir, t->making, t->dir, t->name) == 0)
+	if (works && t->to >= 0 && fits(t->to, s) && give_name(t))
 		forget_oldest(t->dir);
-	else if (t->to >= 0)
-		(void)unlinkat(t->dir, t->making, 0);
 	/* One that doesn't lead to a container is no good: the next start boots, and makes another.
 	 */
 	if (t->from >= 0 && !works)

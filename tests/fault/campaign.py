@@ -31,6 +31,7 @@ FAULTS = ["KILL", "ENOMEM", "ENOSPC", "EIO", "EMFILE", "EINTR", "EAGAIN"]
 CONFIGS = ["plain", "rich", "microvm"]
 # What a machine without a guest comes to.
 OF_MACHINES = ["create", "run"]
+NO_GUEST = "running a processor failed"
 COLUMNS = ["points", "failed", "went on", "unmet", "left", "hung"]
 # A busy machine makes a strike wait; what hangs waits for ever.
 LIMIT = 30
@@ -68,6 +69,9 @@ class Campaign:
         self.remove()
         if self.machine:
             self.words[verb].insert(1, "--isolation=microvm")
+            # The place of templates comes with the first machine, and stays.
+            world.rf(*self.words[verb])
+            self.remove()
         # Not compared: files of ours that come and go.
         open(STRUCK, "w").close()
         open(TRACE, "w").close()
@@ -96,7 +100,8 @@ class Campaign:
         rc = world.rf(*self.words[self.verb], also=[STRIKE, *self.prepare(), "-l", TRACE])
         if rc is None or (rc != 0) != self.machine:
             raise RuntimeError(f"{self.verb} without a fault: {rc}, {world.said()}")
-        self.remove()
+        if not self.machine or self.verb != "create":
+            self.remove()
         differ = world.settled(self.before, self.id)
         if differ:
             raise RuntimeError(f"{self.verb} without a fault left {differ}")
@@ -120,8 +125,9 @@ class Campaign:
         open(STRUCK, "w").close()
         if rc is None:
             return self.trouble("hung", point, world.waiting() + (f" ({words})" if words else ""))
-        # A failed create takes back itself what it made. (Killed, it can't; nor a run struck while it does.)
-        if rc and self.fault != "KILL" and self.verb == "create":
+        # A failed create takes back itself what it made. (Killed, it can't; nor a run struck while it does, nor a
+        # machine's create, which fails without us, too.)
+        if rc and self.fault != "KILL" and self.verb == "create" and NO_GUEST not in words:
             differ = world.settled(self.before, self.id)
             if differ:
                 return self.trouble("left", point, f"without a delete: {', '.join(differ[:6])} ({rc}: {words})")
