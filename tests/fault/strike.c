@@ -16,7 +16,8 @@
  *  2. the tracer is the program's sibling: it ends with the program at the latest, and what runs on
  * is free;
  *  3. a killed process hasn't made the call; a refused call hasn't been made, but for close(2),
- * which on Linux frees the descriptor whatever it returns;
+ * which on Linux frees the descriptor whatever it returns; brk(2) knows no errno: refused, the
+ * kernel's gives the break as it is, and it never refuses what takes no further page;
  *  4. what a child executes is somebody else's program: its calls don't count.
  */
 #include <errno.h>
@@ -43,8 +44,9 @@
 
 struct process {
 	pid_t pid;
-	bool counts;  /* false: somebody else's program, or not ours yet */
-	bool refused; /* waits for its call's end, to be told the errno */
+	bool counts;               /* false: somebody else's program, or not ours yet */
+	bool refused;              /* waits for its call's end, to be told the errno */
+	unsigned long long wanted; /* of brk: what it asked for */
 	unsigned calls[MAX_CALLS];
 };
 
@@ -92,28 +94,54 @@ static bool struck_here(struct process *p, const char *name, unsigned n)
 	return at_process == p - processes && at_n == n && strcmp(at_call, name) == 0;
 }
 
-/* No call: the kernel skips number -1. */
-static void skip_call(pid_t pid)
+/* No call: the kernel skips number -1. Of brk a question: how far is it now? */
+static void skip_call(struct process *p, unsigned long long nr)
 {
 	struct user_regs_struct regs;
 
-	if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
+	if (ptrace(PTRACE_GETREGS, p->pid, NULL, &regs) < 0)
 		die("reading registers");
-	regs.orig_rax = (unsigned long long)-1;
-	if (ptrace(PTRACE_SETREGS, pid, NULL, &regs) < 0)
+	p->wanted = regs.rdi;
+	if (nr == SYS_brk)
+		regs.rdi = 0;
+	else
+		regs.orig_rax = (unsigned long long)-1;
+	if (ptrace(PTRACE_SETREGS, p->pid, NULL, &regs) < 0)
 		die("writing registers");
 }
 
-static void refuse(pid_t pid)
+static unsigned long long pages(unsigned long long address)
+{
+	return (address + 4095) / 4096;
+}
+
+/* brk: told the break as it is, or made after all. */
+static bool refuse_brk(struct user_regs_struct *regs, unsigned long long wanted)
+{
+	const int call_len = 2; /* of the instruction */
+
+	regs->rdi = wanted;
+	if (pages(wanted) > pages(regs->rax))
+		return true;
+	regs->rax = SYS_brk;
+	regs->rip -= call_len;
+	return false;
+}
+
+static void refuse(struct process *p)
 {
 	struct user_regs_struct regs;
+	bool struck = true;
 
-	if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
+	if (ptrace(PTRACE_GETREGS, p->pid, NULL, &regs) < 0)
 		die("reading registers");
-	regs.rax = (unsigned long long)-at_errno;
-	if (ptrace(PTRACE_SETREGS, pid, NULL, &regs) < 0)
+	if (regs.orig_rax == SYS_brk)
+		struck = refuse_brk(&regs, p->wanted);
+	else
+		regs.rax = (unsigned long long)-at_errno;
+	if (ptrace(PTRACE_SETREGS, p->pid, NULL, &regs) < 0)
 		die("writing registers");
-	let_go(true);
+	let_go(struck);
 }
 
 static void entry(struct process *p, unsigned long long nr)
@@ -132,7 +160,7 @@ static void entry(struct process *p, unsigned long long nr)
 		}
 		p->refused = true;
 		if (nr != SYS_close)
-			skip_call(p->pid);
+			skip_call(p, nr);
 	}
 	free(name);
 }
@@ -146,7 +174,7 @@ static void at_syscall(struct process *p)
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY && p->counts)
 		entry(p, info.entry.nr);
 	else if (info.op == PTRACE_SYSCALL_INFO_EXIT && p->refused)
-		refuse(p->pid);
+		refuse(p);
 }
 
 static void at_event(struct process *p, int event)
