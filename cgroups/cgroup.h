@@ -139,8 +139,9 @@ bool cg_cpu_max(struct cg_group *g, int64_t *ret_quota, uint64_t *ret_period);
 /* False when the kernel took a limit of kernel memory (v1, bytes) and set none: kernels from 5.16
  * on account it with all other memory alone. */
 bool cg_kernel_memory_holds(struct cg_group *g, int64_t limit);
-/* Stops or thaws every process and waits until the kernel says so (cgroup.events by inotify on
- * v2; freezer.state on v1), at most timeout_ms. -EOPNOTSUPP where there is no freezer. */
+/* Stops or thaws every process and waits until the kernel says so (cgroup.events by POLLPRI on
+ * v2; freezer.state on v1), at most timeout_ms. A thaw is one of v1's group too, beside v2.
+ * -EOPNOTSUPP where there is no freezer. */
 int cg_freeze(struct cg_group *g, bool freeze, int timeout_ms, struct err *e);
 int cg_frozen(struct cg_group *g, bool *ret_frozen, struct err *e);
 /* Signals every process: cgroup.kill for SIGKILL on v2; else freeze, signal each, thaw. A group

@@ -7,7 +7,9 @@
  * Invariants
  *  1. A freeze that doesn't come about in time is taken back.
  *  2. The v2 tree is preferred where both exist: it stops processes at a point where they can
- *     still be killed and traced.
+ *     still be killed and traced. A freeze by the other is never chosen because a look failed:
+ *     who thaws or kills would look at the first.
+ *  3. A thaw is one of both: whoever froze v1's group, nothing in it dies before.
  */
 #include "cgroups/internal.h"
 #include "common/fd.h"
@@ -103,34 +105,58 @@ static int freeze_v1(const char *dir, bool freeze, int64_t deadline)
 	return rc;
 }
 
-/* The directory that freezes, and whether it is of v2; NULL when there is none. */
-static const char *freezer_of(struct cg_group *g, bool *ret_v2)
+static const char *freezer_v1(struct cg_group *g)
+{
+	struct cg_full *f = cg_full_of(g);
+	struct cg_hierarchy *h = cg_find(g->layout, "freezer");
+
+	return h && !h->v2 && !f->is_void[h - g->layout->items] ? f->dirs[h - g->layout->items]
+								: NULL;
+}
+
+/* The directory that freezes, and whether it is of v2. */
+static int freezer_of(struct cg_group *g, const char **ret_dir, bool *ret_v2, struct err *e)
 {
 	struct cg_full *f = cg_full_of(g);
 	int v2 = cg_v2_index(g->layout);
-	struct cg_hierarchy *h = cg_find(g->layout, "freezer");
 
-	if (v2 >= 0 && !f->is_void[v2] && g->v2_fd >= 0 &&
-	    faccessat(g->v2_fd, "cgroup.freeze", W_OK, 0) == 0) {
-		*ret_v2 = true;
-		return f->dirs[v2];
-	}
 	*ret_v2 = false;
-	return h && !h->v2 && !f->is_void[h - g->layout->items] ? f->dirs[h - g->layout->items]
-								: NULL;
+	if (v2 >= 0 && !f->is_void[v2] && g->v2_fd >= 0) {
+		*ret_v2 = faccessat(g->v2_fd, "cgroup.freeze", W_OK, 0) == 0;
+		/* Not there: the v2 root, or a kernel before 5.2. */
+		if (!*ret_v2 && errno != ENOENT && errno != EACCES && errno != EROFS)
+			return err_sys(e, errno, f->dirs[v2], "looking for cgroup.freeze");
+	}
+	*ret_dir = *ret_v2 ? f->dirs[v2] : freezer_v1(g);
+	return *ret_dir ? 0
+			: err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, g->path,
+				  "can't be paused: neither a freezer controller nor a cgroup v2 "
+				  "group");
+}
+
+/* Somebody may have frozen v1's group beside ours. */
+static int thaw_v1_too(struct cg_group *g, int64_t deadline)
+{
+	const char *dir = freezer_v1(g);
+	char state[32];
+
+	if (!dir || cg_read(dir, "freezer.state", state, sizeof(state)) < 0 || state[0] != 'F')
+		return 0;
+	return freeze_v1(dir, false, deadline);
 }
 
 int cg_freeze(struct cg_group *g, bool freeze, int timeout_ms, struct err *e)
 {
 	bool v2;
-	const char *dir = freezer_of(g, &v2);
+	const char *dir;
 	int64_t deadline = cg_now_ms() + timeout_ms;
+	int rc = freezer_of(g, &dir, &v2, e);
 
-	if (!dir)
-		return err_set(
-			e, ERR_UNSUPPORTED, EOPNOTSUPP, g->path,
-			"can't be paused: neither a freezer controller nor a cgroup v2 group");
-	int rc = v2 ? freeze_v2(dir, freeze, deadline) : freeze_v1(dir, freeze, deadline);
+	if (rc < 0)
+		return rc;
+	rc = v2 ? freeze_v2(dir, freeze, deadline) : freeze_v1(dir, freeze, deadline);
+	if (rc == 0 && v2 && !freeze)
+		rc = thaw_v1_too(g, deadline);
 	if (rc == -ETIMEDOUT)
 		return err_set(e, ERR_SYSTEM, ETIMEDOUT, dir,
 			       freeze ? "some process did not stop within %d ms; the group goes on"
@@ -142,11 +168,12 @@ int cg_freeze(struct cg_group *g, bool freeze, int timeout_ms, struct err *e)
 int cg_frozen(struct cg_group *g, bool *ret_frozen, struct err *e)
 {
 	bool v2;
-	const char *dir = freezer_of(g, &v2);
+	const char *dir;
 	char buf[256];
+	int rc = freezer_of(g, &dir, &v2, e);
 
-	if (!dir)
-		return err_set(e, ERR_UNSUPPORTED, EOPNOTSUPP, g->path, "has no freezer");
+	if (rc < 0)
+		return rc;
 	long n = cg_read(dir, v2 ? "cgroup.freeze" : "freezer.state", buf, sizeof(buf));
 	if (n < 0)
 		return err_sys(e, (int)-n, dir, "reading whether it is frozen");

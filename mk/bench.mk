@@ -3,7 +3,7 @@ bench: ringfence ## compare with the floor, crun and runc in one run (ratios)
 	@scripts/deps.sh bench
 	@bench/bench.sh
 
-bench-vm: ringfence ## the same in the emulated host VM: pure cgroup v2, where crun starts
+bench-vm: ringfence $(O)/helpers/holdvm ## the same in the emulated host VM: pure cgroup v2, where crun starts
 	@scripts/deps.sh test
 	@bench/host-vm.sh
 
@@ -31,13 +31,13 @@ $(O)/bench/machine: $(LIBOBJ) $(O)/bench/machine.o
 -include $(wildcard $(O)/bench/*.d)
 
 .PHONY: bench-microvm
-bench-microvm: ringfence $(O)/bench/stops $(O)/bench/machine ## micro-VMs: starts, memory, files, network; in the emulated host VM
+bench-microvm: ringfence $(O)/bench/stops $(O)/bench/machine $(O)/helpers/holdvm ## micro-VMs: starts, memory, files, network; in the emulated host VM
 	@scripts/deps.sh test kernel
 	@scripts/guest-kernel.sh $(O)/guest/vmlinux >/dev/null
 	@bench/microvm.sh
 
 .PHONY: soak-microvm
-soak-microvm: ringfence $(O)/bench/machine ## COUNT=200 starts from one template, in the emulated host VM: does anything stay
+soak-microvm: ringfence $(O)/bench/machine $(O)/helpers/holdvm ## COUNT=200 starts from one template, in the emulated host VM: does anything stay
 	@scripts/deps.sh test kernel
 	@scripts/guest-kernel.sh $(O)/guest/vmlinux >/dev/null
 	@bench/microvm.sh soak

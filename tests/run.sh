@@ -102,7 +102,7 @@ part() {
 	races)
 		bats_in hybrid races.bats
 		;;
-	# Not among all yet: nested emulation is slow, and at times stands still (make check-microvm).
+	# Not among all yet: nested emulation is slow (make check-microvm).
 	microvm)
 		# The suite's heart over the other wall; RF_WALL=microvm tests/host-vm/run.sh runs all that there is.
 		{ scripts/deps.sh kernel && scripts/guest-kernel.sh build/guest/vmlinux; } >"$results/kernel.build" 2>&1 ||

@@ -26,7 +26,7 @@ import time
 
 import world
 
-VERBS = ["create", "start", "exec", "kill", "delete", "run", "update"]
+VERBS = ["create", "start", "exec", "kill", "delete", "run", "update", "pause", "resume"]
 FAULTS = ["KILL", "ENOMEM", "ENOSPC", "EIO", "EMFILE", "EINTR", "EAGAIN"]
 CONFIGS = ["plain", "rich", "microvm"]
 # What a machine without a guest comes to.
@@ -64,6 +64,8 @@ class Campaign:
             "kill": ["kill", self.id, "KILL"],
             "delete": ["delete", "--force", self.id],
             "update": ["update", "--memory", "50000000", "--pids-limit", "40", "--cpu-share", "300", self.id],
+            "pause": ["pause", self.id],
+            "resume": ["resume", self.id],
         }
         self.must(*self.words["run"])
         self.remove()
@@ -94,6 +96,8 @@ class Campaign:
             with open(f"{world.STATE}/{self.id}/state.json") as f:
                 return ["-p", str(json.load(f)["pid"])]
         self.must(*self.words["start"])
+        if self.verb == "resume":
+            self.must(*self.words["pause"])
         return []
 
     def learn(self):

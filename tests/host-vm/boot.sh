@@ -14,6 +14,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 tar -cf "$work/in.tar" -C "$payload" .
+# Without it the VM stands still, now and then (tests/helpers/holdvm.c).
+tar -rf "$work/in.tar" -C "$(dirname "$0")/../../build/helpers" ./holdvm
 truncate -s %512 "$work/in.tar"
 truncate -s 256M "$work/out.img"
 # --foreground: of our process group, so that what ends the group ends the VM.
