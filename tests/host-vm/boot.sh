@@ -15,7 +15,12 @@ trap 'rm -rf "$work"' EXIT
 
 tar -cf "$work/in.tar" -C "$payload" .
 # Without it the VM stands still, now and then (tests/helpers/holdvm.c).
-tar -rf "$work/in.tar" -C "$(dirname "$0")/../../build/helpers" ./holdvm
+helpers=$(dirname "$0")/../../build/helpers
+[ -x "$helpers/holdvm" ] || {
+	echo "host VM: build/helpers/holdvm isn't built (make helpers)" >&2
+	exit 1
+}
+tar -rf "$work/in.tar" -C "$helpers" ./holdvm
 truncate -s %512 "$work/in.tar"
 truncate -s 256M "$work/out.img"
 # --foreground: of our process group, so that what ends the group ends the VM.
