@@ -30,6 +30,8 @@ ready() {
 	[ "$1" != create ] || return 0
 	rf create -b "$b" "$id" </dev/null >/dev/null 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }
 	[ "$1" = start ] || rf start "$id"
+	rm -rf "$T/image"
+	[ "$1" != restore ] || { rf checkpoint --image-path "$T/image" "$id" && rf delete --force "$id"; }
 }
 
 # with VERB STRIKE-OPTION…: the verb, under strike.
@@ -42,6 +44,8 @@ with() {
 	kill) words=(kill "$id" KILL) ;;
 	update) words=(update --memory 50000000 --pids-limit 40 "$id") ;;
 	delete) words=(delete --force "$id") ;;
+	checkpoint) words=(checkpoint --image-path "$T/image" "$id") ;;
+	restore) words=(restore --detach --image-path "$T/image" -b "$b" "$id") ;;
 	esac
 	shift
 	timeout -s KILL 60 "$helpers/strike" "$@" "$RINGFENCE" --root "$T/state" "${words[@]}" </dev/null >/dev/null 2>"$T/err" 3>&-
@@ -81,3 +85,5 @@ strikes() {
 @test "exec in a micro-VM is killed, and runs out of memory" { strikes exec 1 KILL && strikes exec 1 ENOMEM; }
 @test "kill, and delete, of a micro-VM are killed" { strikes kill 1 KILL && strikes delete 2 KILL; }
 @test "start and delete of a micro-VM meet a broken disk" { strikes start 1 EIO && strikes delete 1 EIO; }
+@test "checkpoint of a micro-VM is killed, and meets a full disk" { strikes checkpoint 1 KILL && strikes checkpoint 1 ENOSPC; }
+@test "restore of a micro-VM is killed, and runs out of memory" { strikes restore 1 KILL && strikes restore 1 ENOMEM; }

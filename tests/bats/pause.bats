@@ -39,6 +39,20 @@ need_freezer() { cgroup_v2 || need_controller freezer; }
 	rf delete "$id"
 }
 
+@test "resume and a forced delete thaw a group that v1's freezer holds as well" {
+	! cgroup_v2 || skip "there is no v1 freezer"
+	need_controller freezer
+	up
+	file=/sys/fs/cgroup/freezer$(sed -n 's/^[0-9]*:freezer://p' "/proc/$(pid)/cgroup")/freezer.state
+	rf pause "$id"
+	echo FROZEN >"$file"
+	rf resume "$id"
+	[ "$(cat "$file")" = THAWED ]
+	rf pause "$id"
+	echo FROZEN >"$file"
+	timeout -s KILL 10 "$RINGFENCE" --root "$T/state" delete --force "$id"
+}
+
 @test "exec in a paused container is refused" {
 	need_freezer
 	up
