@@ -31,7 +31,7 @@ ready() {
 	rf create -b "$b" "$id" </dev/null >/dev/null 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }
 	[ "$1" = start ] || rf start "$id"
 	rm -rf "$T/image"
-	[ "$1" != restore ] || { rf checkpoint --image-path "$T/image" "$id" && rf delete --force "$id"; }
+	[ "$1" != restore ] || { rf checkpoint --image-path "$T/image" "$id" </dev/null 3>&- && rf delete --force "$id"; }
 }
 
 # with VERB STRIKE-OPTION…: the verb, under strike.
