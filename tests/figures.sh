@@ -91,6 +91,20 @@ faults() {
 	row "left or hanging after a fault (sample)" "0" "$(said "$ran" "kinds of faults pass" fail)" "$(truth [ "${ran#* }" = 0 ])"
 }
 
+campaign() {
+	local points left hung verbs kinds configs what=""
+	[ ! -f $results/fault ] || read -r points left hung verbs kinds configs <$results/fault
+	[ -z "${points:-}" ] || what="$points points ($verbs verbs, $kinds faults, $configs bundles): $((left + hung))"
+	row "left or hanging, struck at every call" "0" "${what:-not run here (make fault)}" "$(truth [ "${points:+$((left + hung))}" = 0 ])"
+}
+
+soaks() {
+	local bad what=""
+	[ ! -f $results/soak ] || read -r bad what <$results/soak
+	[ -z "$what" ] || what="$bad ($what)"
+	row "soak: left, hanging or growing" "0" "${what:-not run here (make soak)}" "$(truth [ "${bad:-}" = 0 ])"
+}
+
 fuzz() {
 	local n kept ran
 	n=$(find tests/fuzz -name 'fuzz_*.c' | wc -l)
@@ -162,6 +176,8 @@ attacks
 holes
 races
 faults
+campaign
+soaks
 fuzz
 sanitizers
 analysis

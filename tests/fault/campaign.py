@@ -206,6 +206,13 @@ def table(results, seed):
     return total
 
 
+def kept(a, total):
+    """For `make figures`: what was struck in whole, and what came of it."""
+    os.makedirs(world.RESULTS, exist_ok=True)
+    with open(world.RESULTS + "/fault", "w") as f:
+        print(total["points"], total["left"], total["hung"], len(a.verbs), len(a.faults), len(a.config), file=f)
+
+
 def words(choices):
     def split(text):
         chosen = [w for w in re.split("[ ,]+", text.strip()) if w]
@@ -241,6 +248,8 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
         results = list(pool.map(run, pairs))
     total = table(results, a.seed)
+    if a.step == 1 and not a.sample and not a.seconds and not a.point:
+        kept(a, total)
     if total["left"] or total["hung"] or any(troubles for _, (_, troubles) in results) or not total["points"]:
         sys.exit(1)
 

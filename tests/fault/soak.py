@@ -31,6 +31,7 @@ class Soak:
     def __init__(self):
         self.id = "rfs-" + os.environ["SOAK_MARK"]
         self.bad = 0
+        self.ran = []
         world.bundle("/tmp/wait", ["sleep", "100000"])
         world.bundle("/tmp/ends", ["true"])
         self.must("run", "-b", "/tmp/ends", self.id)
@@ -56,6 +57,7 @@ class Soak:
             self.wrong(f"{what}: {', '.join(differ[:8])}")
             world.sweep(self.id)
         print(f"{what:16} {n:5} times  {len(differ):3} left  {time.monotonic() - begin:5.0f} s  {more}", flush=True)
+        self.ran.append(f"{what}: {n}")
 
     def grown(self, what, each):
         if each > GROWTH_KIB:
@@ -163,6 +165,9 @@ def inside(*counts):
             getattr(s, part)(int(n))
     finally:
         world.sweep(s.id)
+    os.makedirs(world.RESULTS, exist_ok=True)
+    with open(world.RESULTS + "/soak", "w") as f:
+        print(s.bad, ", ".join(s.ran), file=f)
     sys.exit(s.bad > 0)
 
 

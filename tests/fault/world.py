@@ -18,6 +18,8 @@ RINGFENCE = os.path.realpath(os.environ.get("RINGFENCE", TOP + "/ringfence"))
 # Its monitor doesn't enter the guest (mk/fault.mk); the kernel that such a one would have.
 NO_ENTRY = TOP + "/build/fault/no-entry"
 KERNEL = TOP + "/build/guest/vmlinux"
+# For `make figures`.
+RESULTS = TOP + "/build/results"
 STATE = "/run/rf"
 HOME = "/run/world"
 PROGRAM = HOME + "/ringfence"
