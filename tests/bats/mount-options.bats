@@ -37,10 +37,28 @@ host_tree() {
 	ok
 }
 
+@test "words that set something, of a new mount and of a bind" {
+	local w
+	mkdir "$T/src"
+	for w in ro nosuid nodev noexec noatime nodiratime relatime nosymfollow; do
+		add "$w" tmpfs none "$w"
+		add "bind-$w" bind "$T/src" bind "$w"
+	done
+	add as-it-is bind "$T/src" bind
+	sh_args "$shown"
+	go
+	ok
+	for w in ro nosuid nodev noexec noatime nodiratime nosymfollow; do
+		seen "/m/$w" 2 "$w,"
+		seen "/m/bind-$w" 2 "$w,"
+		unseen /m/as-it-is 2 "$w,"
+	done
+	seen /m/relatime 2 relatime,
+}
+
 @test "words that set something, alone and for all below" {
 	local w
 	for w in ro nosuid nodev noexec noatime nodiratime relatime nosymfollow; do
-		add "$w" tmpfs none "$w"
 		add "bind-$w" bind "$T/src" rbind "$w"
 		add "r$w" bind "$T/src" rbind "${w/#ro/ro}"
 		cfg --arg w "r$w" '.mounts[-1].options = ["rbind", $w]'
@@ -48,7 +66,6 @@ host_tree() {
 	sh_args "$shown"
 	host_tree strictatime
 	for w in ro nosuid nodev noexec noatime nodiratime relatime nosymfollow; do
-		seen "/m/$w" 2 "$w,"
 		seen "/m/bind-$w" 2 "$w,"
 		unseen "/m/bind-$w/sub" 2 "$w,"
 		seen "/m/r$w" 2 "$w,"
