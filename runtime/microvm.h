@@ -116,8 +116,10 @@ struct be_vm_shares {
 	const char **pointers;  /* of the paths that they stand for */
 	size_t n;
 };
-/* Refuses, by JSON pointer, what a machine with a kernel of its own can't honour. pod: NULL, or
- * what it joins. */
+/* Refuses descriptors that the caller wants passed (--preserve-fds, LISTEN_FDS). */
+int be_vm_accept_fds(const struct rt_container *c, struct err *e);
+/* Refuses, by JSON pointer, what a machine with a kernel of its own can't honour; and such
+ * descriptors. pod: NULL, or what it joins. */
 int be_vm_accept(struct rt_container *c, struct be_vm_pod *pod, struct err *e);
 /* Opens the root and every bind mount's source. */
 int be_vm_shares_open(struct rt_container *c, const struct be_vm_pod *pod, struct be_vm_shares *ret,

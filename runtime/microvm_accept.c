@@ -121,11 +121,20 @@ static void warn_labels(struct rt_container *c)
 	c->env->warn(c->env->warn_arg, &w);
 }
 
+int be_vm_accept_fds(const struct rt_container *c, struct err *e)
+{
+	return c->preserve_fds ? refuse("--preserve-fds (or LISTEN_FDS)",
+					"the descriptors are of the host's kernel", e)
+			       : 0;
+}
+
 int be_vm_accept(struct rt_container *c, struct be_vm_pod *pod, struct err *e)
 {
 	int rc = accept_namespaces(c->spec, pod, e);
 
 	warn_labels(c);
+	if (rc >= 0)
+		rc = be_vm_accept_fds(c, e);
 	if (rc >= 0)
 		rc = accept_linux(c->spec, e);
 	if (rc >= 0)

@@ -59,10 +59,12 @@ static bool has_word(const struct spec_strings *l, const char *word)
 	return false;
 }
 
+/* A remount has no source: it is about what is mounted there. */
 static bool is_bind(const struct spec_mount *m)
 {
-	return str_eq(m->type, "bind") || has_word(&m->options, "bind") ||
-	       has_word(&m->options, "rbind");
+	return !has_word(&m->options, "remount") &&
+	       (str_eq(m->type, "bind") || has_word(&m->options, "bind") ||
+		has_word(&m->options, "rbind"));
 }
 
 static bool is_read_only(const struct spec_mount *m)

@@ -145,8 +145,10 @@ int be_vm_exec(struct rt_container *c, const struct rt_exec *how, pid_t *ret_pid
 	       int *ret_master, struct err *e)
 {
 	struct shim s = {.c = c, .master = -1, .terminal = -1, .agent = -1};
-	int rc = c->doc.cgroup ? rt_load_group(c, e) : 0;
+	int rc = be_vm_accept_fds(c, e);
 
+	if (rc >= 0 && c->doc.cgroup)
+		rc = rt_load_group(c, e);
 	if (rc >= 0)
 		rc = be_vm_agent(c, &s.agent, e);
 	if (rc >= 0)

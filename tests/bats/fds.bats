@@ -38,6 +38,17 @@ fds='for f in /proc/self/fd/*; do readlink $f; done | sort | uniq -c | sort -rn;
 	has three
 }
 
+@test "a micro-VM is refused descriptors of the host, not started without" {
+	need_vm
+	args true
+	run bash -c "exec 3</dev/null; $RINGFENCE --root $T/state run --isolation=microvm --preserve-fds 1 -b $b $id </dev/null"
+	[ "$status" -ne 0 ]
+	has "--preserve-fds (or LISTEN_FDS): a micro-VM can't do it"
+	run bash -c "exec 3</dev/null; LISTEN_FDS=1 $RINGFENCE --root $T/state run --isolation=microvm -b $b $id </dev/null"
+	[ "$status" -ne 0 ]
+	has "--preserve-fds (or LISTEN_FDS): a micro-VM can't do it"
+}
+
 @test "exec passes none either" {
 	up
 	run bash -c "exec 5</etc/passwd; $RINGFENCE --root $T/state exec $id ls -l /proc/self/fd </dev/null"

@@ -32,6 +32,19 @@ can() { [[ $("$helpers/probe" setsched "$@") == policy* ]]; }
 	sched '{"policy": "SCHED_OTHER"}' "policy 0 flags 0 nice 0 "
 }
 
+# Fields of proc(5): 19 nice, 40 real-time priority, 41 policy.
+@test "the program finds itself so scheduled" {
+	sh_args 'sed "s/.*) //" /proc/self/stat | cut -d " " -f 17,38,39'
+	cfg '.process.scheduler = {policy: "SCHED_BATCH", nice: 7}'
+	go
+	is "7 0 3"
+	can 1 0 0 7 0 0 0 || skip "root has no realtime here: the rest is left out"
+	cfg '.process.scheduler = {policy: "SCHED_RR", priority: 9}'
+	realtime
+	go
+	is "0 9 2"
+}
+
 @test "FIFO and RR with their priorities" {
 	can 1 0 0 7 0 0 0 || skip "root has no realtime here"
 	realtime
