@@ -117,6 +117,7 @@ enum guest_what {
 	GUEST_SIGNAL,  /* id, token, n */
 	GUEST_WINSIZE, /* id, token, rows, columns */
 	GUEST_FORGET,  /* id: all of the container's processes */
+	GUEST_LAST,    /* id: its end is told when the worker has ended */
 	GUEST_FOLLOW,  /* the worker is to end when the client leaves; n: and before the end of the
 			  container, id, is told */
 };

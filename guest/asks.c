@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -188,6 +189,17 @@ static void client_left(struct vm_source *source, uint32_t events)
 	(void)kill(w->pid, SIGKILL);
 }
 
+static int last_word(struct turn *t, struct err *e)
+{
+	char *id = strdup(t->ask.id);
+
+	if (!id)
+		return err_sys(e, ENOMEM, t->ask.id, "waiting for the worker's last word");
+	free(t->w->last_word);
+	t->w->last_word = id;
+	return 0;
+}
+
 static int follow(struct turn *t, struct err *e)
 {
 	struct guest_worker *w = t->w;
@@ -197,10 +209,11 @@ static int follow(struct turn *t, struct err *e)
 	if (w->agent->n_followers >= GUEST_FOLLOWERS_MAX)
 		return err_set(e, ERR_SYSTEM, EAGAIN, NULL, "%u clients follow events already",
 			       GUEST_FOLLOWERS_MAX);
-	if (t->ask.n && !(w->last_word = strdup(t->ask.id)))
-		return err_sys(e, ENOMEM, t->ask.id, "following events");
+	int rc = t->ask.n ? last_word(t, e) : 0;
+	if (rc < 0)
+		return rc;
 	w->conn_source = (struct vm_source){.fd = w->conn, .ready = client_left, .arg = w};
-	int rc = vm_loop_add(&w->agent->loop, &w->conn_source, EPOLLRDHUP, e);
+	rc = vm_loop_add(&w->agent->loop, &w->conn_source, EPOLLRDHUP, e);
 	if (rc < 0) {
 		w->conn_source.fd = -1;
 		return rc;
@@ -216,7 +229,7 @@ static int (*const functions[])(struct turn *t, struct err *e) = {
 	[GUEST_CANCEL] = cancel,   [GUEST_LEND] = lend,          [GUEST_IO] = io,
 	[GUEST_WAIT] = wait_for,   [GUEST_SIGNAL] = send_signal, [GUEST_WINSIZE] = winsize,
 	[GUEST_HOLD] = hold,       [GUEST_CLOSE] = close_stream, [GUEST_FORGET] = forget,
-	[GUEST_FOLLOW] = follow,
+	[GUEST_LAST] = last_word,  [GUEST_FOLLOW] = follow,
 };
 
 static void answer(struct turn *t)

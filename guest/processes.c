@@ -5,7 +5,8 @@
  *     somebody has its status and nobody is attached to its streams.
  *  2. No pid of a process that isn't reaped yet is anybody else's, so it is signalled by its pid.
  *  3. Whoever learns that the container ended may end the machine. So those who tell of memory that
- *     ran out, and end by themselves now, are waited for.
+ *     ran out, and end by themselves now, are waited for; and who is starting it, and may have to
+ *     say why it ended.
  */
 #include "guest/agent.h"
 

@@ -25,9 +25,14 @@
 #define LINK_FD 4
 #define REQUEST_TIMEOUT_S 30 /* for a client to send what it wants, or to take its answer */
 
+/* A hook that fails ends the container: who asked is told why before that is known, for the machine
+ * may go with it. */
 static int start(struct guest_job *j, struct err *e)
 {
-	return rt_start(&j->env, j->id, e);
+	struct guest_ask ask = {.what = GUEST_LAST};
+	int rc = guest_ask(j, &ask, -1, NULL, e);
+
+	return rc < 0 ? rc : rt_start(&j->env, j->id, e);
 }
 
 static int hand_over(struct guest_job *j, struct guest_ask *ask, struct err *e)

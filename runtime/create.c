@@ -133,7 +133,9 @@ int rt_prepare(struct rt_container *c, const struct rt_create *how, struct err *
 	if (rc < 0)
 		return rc;
 	c->rootless = rt_is_rootless(c->env);
-	rc = c->ops->accept(c, e);
+	rc = rt_preserve_fds(c->arena, &c->spec->process, how->preserve_fds, &c->preserve_fds, e);
+	if (rc == 0)
+		rc = c->ops->accept(c, e);
 	return rc < 0 ? rc : fill_doc(c, e);
 }
 
@@ -166,9 +168,7 @@ static int check_launch(struct rt_container *c, const struct rt_create *how, str
 		rc = rt_hook_files(c, e);
 	if (rc == 0)
 		rc = rt_pidfd_connect(how->pidfd_socket, c->spec, &c->pidfd_socket, e);
-	if (rc < 0)
-		return rc;
-	return rt_preserve_fds(c->arena, &c->spec->process, how->preserve_fds, &c->preserve_fds, e);
+	return rc;
 }
 
 /* Written once and never replaced, so no rename is needed: state.json commits it. */

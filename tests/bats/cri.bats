@@ -95,5 +95,5 @@ fetched() { ex "$d" wget -qO- http://127.0.0.1/ | grep -q page; }
 	gone_pod=$pod
 	engine_rm
 	pod=
-	nothing_left "$c" "$gone_pod"
+	no_trace_of "$c" "$gone_pod"
 }

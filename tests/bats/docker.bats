@@ -360,7 +360,7 @@ is_health() { [ "$(what .State.Health.Status)" = "$1" ]; }
 	docker run --name "$id" --memory 64m bb:1 true
 	full=$(what .Id)
 	docker rm "$id" >/dev/null
-	nothing_left "$full"
+	no_trace_of "$full"
 }
 
 server_up() {

@@ -115,8 +115,8 @@ engine_can_run() {
 	[ -z "$(engine_missing)" ]
 }
 
-# nothing_left ID…: no group, file of the engine's or mount has one of the ids in its name.
-nothing_left() {
+# no_trace_of ID…: no group, file of the engine's or mount has one of the ids in its name.
+no_trace_of() {
 	local full
 	for full in "$@"; do
 		run find /sys/fs/cgroup -mindepth 1 -maxdepth 5 -name "*$full*"

@@ -111,7 +111,7 @@ logged() { grep -q "$2" "$T/$1.log"; }
 	pod=
 	run within kill -0 "$machine"
 	[ "$status" -ne 0 ]
-	nothing_left "$c" "$gone_pod"
+	no_trace_of "$c" "$gone_pod"
 	run within ip -o link
 	hasnt rftap
 }

@@ -128,7 +128,7 @@ logged() { docker logs "$id" 2>&1 | grep -q "$1"; }
 	[ "$(docker exec "$id" cat /root/in)" = from-outside ]
 	full=$(what .Id)
 	docker rm -f "$id" >/dev/null
-	nothing_left "$full"
+	no_trace_of "$full"
 	run within ip -o link
 	hasnt rftap
 }

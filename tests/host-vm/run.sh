@@ -26,7 +26,7 @@ if [ "${RF_WALL:-}" = microvm ]; then
 	export RF_VM_MEMORY=${RF_VM_MEMORY:-4096}
 	left_out+=" agent.bats caps-words.bats checkpoint.bats checkpoint-options.bats cli.bats complete.bats guest-kernel.bats"
 	left_out+=" lint.bats netdevices.bats resctrl.bats rootless.bats seccomp-notify.bats spec.bats spec-values.bats systemd.bats"
-	left_out+=" bad-config.bats attacks.bats privilege.bats profile.bats engine.bats features.bats info-explain.bats limits-values.bats cgroups.bats"
+	left_out+=" bad-config.bats privilege.bats engine.bats features.bats info-explain.bats limits-values.bats cgroups.bats"
 fi
 
 files=("${@##*/}")
