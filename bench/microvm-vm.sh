@@ -212,7 +212,7 @@ held() {
 
 # Others of the host take and give too: the quarter that grew least counts.
 soak() {
-	local i us=0 before now least=
+	local i us=0 before now least="" quarter=$((count < 4 ? 1 : count / 4))
 	bundle_of "$vm" 'echo'
 	# The template, the caches and what the kernel keeps of a first time.
 	for i in 1 2 3 4 5; do rf run -b "$bundle" warm >/dev/null; done
@@ -220,9 +220,9 @@ soak() {
 	before=$(held)
 	for i in $(seq "$count"); do
 		us=$((us + $("$machine" first "$ringfence" --root "$states" run -b "$bundle" "s$i" </dev/null)))
-		[ $((i % (count / 4))) = 0 ] || continue
+		[ $((i % quarter)) = 0 ] || continue
 		now=$(held)
-		printf '%4d starts, %6d ms each, %+6d KiB in use\n' "$i" $((us / 1000 / (count / 4))) $((now - before))
+		printf '%4d starts, %6d ms each, %+6d KiB in use\n' "$i" $((us / 1000 / quarter)) $((now - before))
 		[ -n "$least" ] && [ "$least" -le $((now - before)) ] || least=$((now - before))
 		us=0 before=$now
 	done
@@ -233,7 +233,7 @@ soak() {
 	}
 	echo "$count starts from one template: the host is what it was before"
 	# A page and some for each is a leak, as for make soak.
-	[ "$least" -le $((count / 4 * 6)) ] || {
+	[ "$least" -le $((quarter * 6)) ] || {
 		echo "memory drifts: $least KiB more in each quarter"
 		return 1
 	}

@@ -29,7 +29,7 @@ clean() {
 ready() {
 	[ "$1" != create ] || return 0
 	rf create -b "$b" "$id" </dev/null >/dev/null 2>"$T/err" 3>&- || { cat "$T/err"; return 1; }
-	[ "$1" = start ] || rf start "$id"
+	[ "$1" = start ] || rf start "$id" || return 1
 	rm -rf "$T/image"
 	[ "$1" != restore ] || { rf checkpoint --image-path "$T/image" "$id" </dev/null 3>&- && rf delete --force "$id"; }
 }
@@ -67,8 +67,8 @@ struck() {
 # strikes VERB N FAULT: at N calls of the runtime and of the processes that it makes.
 strikes() {
 	local p
-	ready "$1"
-	with "$1" -l "$T/trace"
+	ready "$1" || return 1
+	with "$1" -l "$T/trace" || { echo "$1 without a fault: $? $(cat "$T/err")"; return 1; }
 	rf delete --force "$id"
 	[ "$(wc -l <"$T/trace")" -gt 30 ] || { echo "no trace: $(wc -l <"$T/trace") calls"; return 1; }
 	grep -vE ' (exit|exit_group|rt_sigreturn) ' "$T/trace" | awk -v seed="$RF_FAULT_SEED$3" 'BEGIN { srand(seed) } { print rand() "\t" $1 ":" $2 ":" $3 }' |
