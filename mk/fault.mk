@@ -9,16 +9,6 @@ $(O)/helpers/strike: tests/fault/strike.c
 STRIKE := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine)),$(O)/helpers/strike)
 helpers: $(STRIKE)
 
-# The program with a monitor that KVM doesn't let enter the guest (bench/stops.c).
-$(O)/fault/no-entry.o: bench/stops.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -DENTRY_FAILS -c -o $@ $<
-
-$(O)/fault/no-entry: $(OBJ) $(O)/fault/no-entry.o
-	@echo "  LINK    $@"
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,--wrap=ioctl,--wrap=vm_host_look -o $@ $^ $(LIBS) 2>$@.log || \
-		{ cat $@.log >&2; exit 1; }
-
 VERBS ?=
 FAULTS ?=
 CONFIG ?= plain rich microvm
@@ -26,7 +16,7 @@ STEP ?= 1
 JOBS ?= 1
 SEED ?= 0
 .PHONY: fault soak
-fault: ringfence helpers $(O)/fault/no-entry ## strike at every system call of each verb (VERBS=, FAULTS=, CONFIG=, STEP=, JOBS=)
+fault: ringfence helpers $(O)/bench/no-entry ## strike at every system call of each verb (VERBS=, FAULTS=, CONFIG=, STEP=, JOBS=)
 	@scripts/deps.sh build test kernel
 	@scripts/guest-kernel.sh $(O)/guest/vmlinux >/dev/null
 	@tests/fault/campaign.py --verbs "$(VERBS)" --faults "$(FAULTS)" --config "$(CONFIG)" --step $(STEP) --seed $(SEED) --jobs $(JOBS)

@@ -204,8 +204,8 @@ int rt_start_open(struct rt_container *c, struct err *e);
 int rt_write_pid_file(const char *path, pid_t pid, struct err *e);
 /* Terminal and console socket must fit together. */
 int rt_check_console(bool terminal, bool detach, const char *console_socket, struct err *e);
-/* Descriptors 3 … 3 + n - 1 must be open. With LISTEN_FDS meant for us, more of them and the
- * variables for the process. */
+/* Descriptors 3 … 3 + n - 1 must be our caller's, never what we opened ourselves. With LISTEN_FDS
+ * meant for us, more of them and the variables for the process. */
 int rt_preserve_fds(struct arena *a, struct spec_process *p, unsigned asked, unsigned *ret_n,
 		    struct err *e);
 

@@ -85,8 +85,9 @@ int rt_preserve_fds(struct arena *a, struct spec_process *p, unsigned asked, uns
 
 	if (asked > FDS_MAX)
 		return err_set(e, ERR_USAGE, EINVAL, NULL, "--preserve-fds: at most %u", FDS_MAX);
+	/* What came through our own execve isn't close-on-exec; what we opened since always is. */
 	for (unsigned i = 0; i < n; i++)
-		if (fcntl((int)(3 + i), F_GETFD) < 0)
+		if (fcntl((int)(3 + i), F_GETFD) != 0)
 			return err_set(e, ERR_USAGE, EBADF, NULL,
 				       "file descriptor %u is to be preserved, but isn't open",
 				       3 + i);

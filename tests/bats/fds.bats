@@ -30,6 +30,19 @@ fds='for f in /proc/self/fd/*; do readlink $f; done | sort | uniq -c | sort -rn;
 	[ "${#lines[@]}" -le 6 ]
 }
 
+@test "a descriptor that the caller didn't open is refused, ours is none of it" {
+	args true
+	run bash -c "exec 3>&- 4>&-; $RINGFENCE --root $T/state create --preserve-fds 2 -b $b $id </dev/null"
+	[ "$status" = 1 ]
+	has "file descriptor 3 is to be preserved, but isn't open"
+	[ ! -e "$T/state/$id" ]
+	up
+	run bash -c "exec 3>&- 4>&-; $RINGFENCE --root $T/state exec --preserve-fds 2 $id true </dev/null"
+	[ "$status" -ne 0 ]
+	has "file descriptor 3 is to be preserved, but isn't open"
+	down
+}
+
 @test "LISTEN_FDS works as --preserve-fds does" {
 	echo three >"$T/f3"
 	sh_args 'cat <&3; echo $LISTEN_FDS'

@@ -1,19 +1,15 @@
 #!/bin/bash
 # gcc's -fanalyzer. analyzer.known, beside this file, lists what it says wrongly, each with the reason; a line
 # of it that gcc says no more fails as well. (gcc alone: its versions differ in what they see.)
-#
-# A file that was looked at isn't again until it, a header or the compiler changes.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lint/tap.sh
-seen=build/analyzer
-mkdir -p "$seen"
-base=$( (h_files | xargs cat; cat tests/lint/analyzer.sh; gcc --version) | sha256sum | cut -c1-16)
-export base seen
+version() { cat tests/lint/analyzer.sh; gcc --version; }
+look_with build/analyzer version
 
 # analyze FILE: lines "FILE FUNCTION KIND".
 analyze() {
 	local key
-	key=$seen/$( (echo "$base"; cat "$1") | sha256sum | cut -c1-24)
+	key=$(answer_of "$1")
 	[ -f "$key" ] || {
 		LC_ALL=C gcc -std=gnu11 -O2 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DRF_VERSION='"x"' -DRF_DATE='"x"' -DRF_COMMIT='"x"' \
 			-I. -I/usr/include/libnl3 -fanalyzer -fdiagnostics-path-format=none -c -o /dev/null "$1" >"$key.new" 2>&1 ||

@@ -32,3 +32,20 @@ c_files() {
 h_files() {
 	find common spec net cgroups namespaces microvm runtime zones cli guest tests -name '*.h' 2>/dev/null | sort
 }
+
+# What was looked at isn't again until it, a header, or what looks at it changes: answers are kept in $seen.
+#
+# look_with DIR COMMAND…: answers go to DIR; COMMAND prints what, besides the sources, they depend on.
+look_with() {
+	seen=$1
+	shift
+	mkdir -p "$seen"
+	looker=$( (h_files | xargs cat; "$@") | sha256sum | cut -c1-16)
+	export seen looker
+}
+
+# answer_of FILE: where the answer about FILE is kept.
+answer_of() {
+	echo "$seen/$( (echo "$looker"; cat "$1") | sha256sum | cut -c1-24)"
+}
+export -f answer_of
