@@ -33,7 +33,7 @@ setup() {
 
 teardown() {
 	local c rc=0 after
-	if declare -F extra_teardown >/dev/null; then extra_teardown; fi
+	if declare -F extra_teardown >/dev/null; then extra_teardown || rc=1; fi
 	id=$own_id
 	for c in "$id" "$id-2" "$id-3"; do
 		[ ! -e "$T/state/$c" ] || rf delete --force "$c" </dev/null >/dev/null 2>&1 || true

@@ -117,14 +117,14 @@ mounts_are() { [ "$(mounts_of)" = "$mounts" ] || { cat "/proc/$(cat "$T/pid")/mo
 	mkdir -p "$T/dev/pts"
 	mknod -m 666 "$T/dev/null" c 1 3
 	touch "$T/dev/console"
-	ln -s "$victim/secret" "$T/dev/link"
+	ln -s "$victim/new" "$T/dev/link"
 	cfg --arg s "$T/dev" '.mounts |= map(select(.destination | test("^/dev(/shm|/mqueue)?$") | not))
 		| .mounts |= [{destination: "/dev", type: "bind", source: $s, options: ["bind"]}] + . | .process.terminal = true'
-	sh_args 'echo evil >/dev/console; grep -c "/dev/console\|/secret" /proc/self/mountinfo'
+	sh_args "echo evil >/dev/console; grep -F $victim /proc/self/mountinfo; true"
 	go() { run script -qec "$RINGFENCE --root $T/state run -b $b $id" /dev/null </dev/null; }
 	swap "$T/dev" console link
 	# Where it was made it covers one name; the container itself may write through the link, in its root.
-	runs hasnt secret
+	runs hasnt "$victim"
 	[ "$made" -gt 0 ]
 }
 

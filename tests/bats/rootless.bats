@@ -37,7 +37,7 @@ extra_teardown() {
 	left=$(
 		find "$T/xdg" /tmp /run /var/tmp /dev/shm -xdev -path "$T/[!x]*" -prune -o -path "$T/xdg" -prune -o \
 			\( -uid "$uid" -o -uid "$subid" -o -name "ringfence-$uid" \) -print 2>/dev/null
-		find "$T/xdg/ringfence" -mindepth 1 ! -name .filters 2>/dev/null
+		find "$T/xdg/ringfence" -mindepth 1 -name .filters -prune -o -mindepth 1 -print 2>/dev/null
 		ps -eo uid=,pid=,args= | awk -v a="$uid" -v b="$subid" '!/<defunct>/ && $1 == a || (!/<defunct>/ && $1 >= b && $1 < b + 65536)'
 		find /sys/fs/cgroup -uid "$uid" 2>/dev/null
 	)
