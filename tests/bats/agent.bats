@@ -35,7 +35,8 @@ fds() { find "/proc/$agent/fd" -mindepth 1 | wc -l; }
 	sh_args 'echo out; echo err >&2; cat; exit 7'
 	run --separate-stderr ask run "$id" "config=@$config" <<<'words'
 	exit_is 7
-	[ "$output" = $'out\nwords' ] && [ "$stderr" = err ]
+	[ "$output" = $'out\nwords' ]
+	[ "$stderr" = err ]
 }
 
 @test "a signal that ends it is told" {

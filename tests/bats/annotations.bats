@@ -76,7 +76,8 @@ print(base64.b64encode(i(0x20, 0, 0, 0) + i(0x15, 1, 0, 83) + i(0x15, 0, 1, 258)
 	cfg '.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["chmod", "fchmodat"], "action": "SCMP_ACT_ERRNO"}]}'
 	say seccomp_bpf_data "$(bpf)"
 	sh_args 'mkdir /dev/shm/x; chmod 700 /dev/shm && echo chmod; exec sleep 1000'
-	create && start
+	create
+	start
 	until_true grep -q chmod "$T/out"
 	until_true grep -q "No space left" "$T/out" "$T/err"
 	run rf exec "$id" mkdir /dev/shm/y </dev/null

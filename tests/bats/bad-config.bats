@@ -84,7 +84,8 @@ with() {
 
 @test "a large but sound file works" {
 	jq '.annotations = ([range(3000) | {key: "org.example.\(.)", value: ("v" * 100)}] | from_entries)
-		| .process.env += [range(500) | "V\(.)=\("x" * 100)"]' "$config" >"$T/c" && mv "$T/c" "$config"
+		| .process.env += [range(500) | "V\(.)=\("x" * 100)"]' "$config" >"$T/c"
+	mv "$T/c" "$config"
 	args echo in
 	go
 	is in

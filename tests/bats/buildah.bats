@@ -54,7 +54,8 @@ in_it() { run bud run --isolation oci --runtime "$RINGFENCE" "$@"; }
 
 @test "volumes and mounts" {
 	from $img
-	mkdir "$T/v" && echo given >"$T/v/f"
+	mkdir "$T/v"
+	echo given >"$T/v/f"
 	in_it -v "$T/v:/mnt" "$work" -- sh -c 'cat /mnt/f; echo back >/mnt/g'
 	is given
 	[ "$(cat "$T/v/g")" = back ]
@@ -106,7 +107,8 @@ in_it() { run bud run --isolation oci --runtime "$RINGFENCE" "$@"; }
 	need newuidmap
 	chmod 755 "$T"
 	printf 'FROM scratch\nADD image.tar /\nENV PATH=/bin\nRUN id -u >/who\nRUN cat /who\n' >"$T/Dockerfile"
-	cp "$P/image.tar" "$T/" && chmod 644 "$T/image.tar"
+	cp "$P/image.tar" "$T/"
+	chmod 644 "$T/image.tar"
 	run "$P/user" buildah build --isolation rootless --runtime "$RINGFENCE" --network host -t "localhost/${id,,}" "$T" 3>&-
 	ok
 	"$P/user" buildah rmi -f "localhost/${id,,}" >/dev/null 2>&1 3>&-
@@ -116,7 +118,8 @@ bundle_args() { jq '.process.terminal = false | del(.process.rlimits) | .process
 
 @test "umoci: an OCI image unpacked runs; changed and packed again, it keeps the change" {
 	need umoci
-	umoci init --layout "$T/oci" && umoci new --image "$T/oci:one"
+	umoci init --layout "$T/oci"
+	umoci new --image "$T/oci:one"
 	umoci insert --image "$T/oci:one" "$P/image" /
 	umoci config --image "$T/oci:one" --config.cmd /bin/cat --config.env PATH=/bin --config.user 1000
 	umoci unpack --image "$T/oci:one" "$T/bundle"

@@ -26,7 +26,9 @@ refused_without() {
 @test "--file-locks: a lock is refused without it, and held again with it" {
 	need_criu
 	holder lock /tmp/lock
-	create && start && until_true is_held
+	create
+	start
+	until_true is_held
 	refused_without file-locks
 	dump --file-locks
 	flock -n "$b/rootfs/tmp/lock" true
@@ -47,7 +49,9 @@ refused_without() {
 	"$helpers/notify" -l "$T/s/peer" >"$T/heard" 3>&- &
 	peer=$!
 	until_true test -S "$T/s/peer"
-	create && start && until_true grep -qx 3 "$T/heard"
+	create
+	start
+	until_true grep -qx 3 "$T/heard"
 	refused_without ext-unix-sk
 	dump --ext-unix-sk
 	n=$(tail -n 1 "$T/heard")
@@ -63,7 +67,9 @@ refused_without() {
 	counter
 	sh_args 'echo kept >/tmp/a; ln /tmp/a /tmp/b; exec 5</tmp/a; rm /tmp/a
 		until [ -e /tmp/go ]; do : >/tmp/up; usleep 20000; done; cat <&5 >/tmp/read; sleep 1000'
-	create && start && until_true test -e "$b/rootfs/tmp/up"
+	create
+	start
+	until_true test -e "$b/rootfs/tmp/up"
 	refused_without link-remap
 	dump --link-remap
 	touch "$b/rootfs/tmp/go"
@@ -308,7 +314,8 @@ not_asked() { ! grep -E "^($1)=" "$T/asked" || { echo "asked for without the opt
 	counting
 	cd "$T" || return 1
 	rf checkpoint "$id" </dev/null 3>&-
-	[ -e checkpoint/inventory.img ] && [ -e checkpoint/dump.log ]
+	[ -e checkpoint/inventory.img ]
+	[ -e checkpoint/dump.log ]
 	mv "$config" "$b/other.json"
 	n=$(count)
 	rf restore -d -b "$b" --config other.json "$id" </dev/null >"$T/out" 2>&1 3>&-
@@ -321,7 +328,9 @@ not_asked() { ! grep -E "^($1)=" "$T/asked" || { echo "asked for without the opt
 	need_criu
 	counter
 	sh_args 'echo up >/tmp/n; while [ ! -e /tmp/go ]; do usleep 20000; done; exit 7'
-	create && start && until_true grep -q up "$b/rootfs/tmp/n"
+	create
+	start
+	until_true grep -q up "$b/rootfs/tmp/n"
 	dump
 	touch "$b/rootfs/tmp/go"
 	# Where a file was a file must be again.

@@ -11,7 +11,8 @@ setup_file() { criu_up; }
 	counting
 	dump
 	nothing_left
-	[ -e "$T/img/inventory.img" ] && [ -e "$T/work/dump.log" ]
+	[ -e "$T/img/inventory.img" ]
+	[ -e "$T/work/dump.log" ]
 	run jq -r length "$T/img/descriptors.json"
 	is 3
 	n=$(count)
@@ -84,7 +85,9 @@ setup_file() { criu_up; }
 	need_criu
 	counter
 	sh_args 'echo up >/tmp/n; while [ ! -e /tmp/go ]; do usleep 20000; done; echo out; exit 7'
-	create && start && until_true grep -q up "$b/rootfs/tmp/n"
+	create
+	start
+	until_true grep -q up "$b/rootfs/tmp/n"
 	dump
 	touch "$b/rootfs/tmp/go"
 	rc=0
@@ -99,7 +102,9 @@ setup_file() { criu_up; }
 	need_criu
 	counter
 	sh_args '{ echo up; while [ ! -e /tmp/go ]; do usleep 20000; done; } >/tmp/n; echo out; exit 7'
-	create && start && until_true grep -q up "$b/rootfs/tmp/n"
+	create
+	start
+	until_true grep -q up "$b/rootfs/tmp/n"
 	dump
 	touch "$b/rootfs/tmp/go"
 	rc=0

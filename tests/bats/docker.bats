@@ -263,7 +263,8 @@ logs_have() { docker logs "$id" | grep -q "$1"; }
 	docker start "$id"
 	before=$(what .State.StartedAt)
 	docker restart -t 0 "$id"
-	[ "$(what .State.Status)" = running ] && [ "$(what .State.StartedAt)" != "$before" ]
+	[ "$(what .State.Status)" = running ]
+	[ "$(what .State.StartedAt)" != "$before" ]
 	docker kill "$id"
 	[ "$(docker wait "$id")" = 137 ]
 }

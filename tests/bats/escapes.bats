@@ -289,7 +289,8 @@ attacked_copy() {
 	sh_args 'echo evil >/tmp/evil; mount -o bind /tmp/evil /dev/null && cat /dev/null && exec sleep 1000'
 	chmod 755 "$T" "$b"
 	chown -R 100000:100000 "$b/rootfs"
-	create && start
+	create
+	start
 	until_true grep -q evil "$T/out"
 	[ -c /dev/null ] || { umount /dev/null; echo "the host's /dev/null is the container's file"; return 1; }
 	run ! grep -q "$b" /proc/self/mountinfo

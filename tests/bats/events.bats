@@ -98,7 +98,8 @@ watcher_ends() {
 	up 'while [ ! -e /tmp/go ]; do usleep 20000; done; dd if=/dev/zero of=/tmp/f bs=1M count=32 2>/dev/null; exec sleep 1000'
 	stat_of '.data.memory.usage.limit == 134217728'
 	before=$(stat_of .data.memory.usage.usage)
-	[ "$before" -gt 0 ] && [ "$before" -lt 16777216 ]
+	[ "$before" -gt 0 ]
+	[ "$before" -lt 16777216 ]
 	rf exec "$id" touch /tmp/go
 	until_true grows .data.memory.usage.usage "$((before + 33000000))"
 	[ "$(stat_of .data.memory.usage.usage)" -lt 134217728 ]

@@ -50,7 +50,8 @@ has() {
 
 @test "without a kernel in the cache --cached builds none" {
 	RINGFENCE_CACHE=$T/cache run -3 "$top/scripts/guest-kernel.sh" --cached "$T/vmlinux"
-	[ ! -e "$T/vmlinux" ] && [ ! -e "$T/cache" ]
+	[ ! -e "$T/vmlinux" ]
+	[ ! -e "$T/cache" ]
 }
 
 @test "it boots, and has what a container needs" {

@@ -31,7 +31,8 @@ v1_or_v2() {
 	up
 	if cgroup_v2; then
 		v1_or_v2 cpu - cpu.max "20000 50000"
-		[ "$(cg_file cpu - cpu.weight)" -gt 1 ] && [ "$(cg_file cpu - cpu.weight)" -lt 100 ]
+		[ "$(cg_file cpu - cpu.weight)" -gt 1 ]
+		[ "$(cg_file cpu - cpu.weight)" -lt 100 ]
 	else
 		v1_or_v2 cpu cpu.cfs_quota_us - 20000
 		v1_or_v2 cpu cpu.cfs_period_us - 50000

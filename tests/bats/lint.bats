@@ -10,7 +10,8 @@ load helpers
 }
 
 @test "a misspelt property is named with its place" {
-	jq '.linux.rootPropagation = "private"' "$config" >"$T/c" && mv "$T/c" "$config"
+	jq '.linux.rootPropagation = "private"' "$config" >"$T/c"
+	mv "$T/c" "$config"
 	run -1 rf lint "$config"
 	[[ $output == *"config.json:"*": warning: /linux/rootPropagation: "*"[unknown-key]"* ]]
 	run -2 rf lint --strict "$config"
@@ -30,7 +31,8 @@ load helpers
 
 @test "holes are warnings, in JSON too" {
 	jq 'del(.linux.namespaces[] | select(.type == "pid")) | .process.capabilities.bounding += ["CAP_SYS_MODULE"]' \
-		"$config" >"$T/c" && mv "$T/c" "$config"
+		"$config" >"$T/c"
+		mv "$T/c" "$config"
 	run -1 rf lint --format json "$b"
 	jq -e 'map(select(.severity == "warning").rule) | sort == ["host-pid", "strong-capability"]' <<<"$output"
 	jq -e 'all(.[]; .line > 0 and .column > 0 and (.text | length) > 0)' <<<"$output"

@@ -156,7 +156,8 @@ longer_than() { [ "$(wc -l <"$T/out")" -gt "$1" ]; }
 	run dump
 	exit_is 1
 	has "has root/tmp/gone open"
-	[ ! -e "$T/img/machine.json" ] && [ ! -e "$T/img/machine" ]
+	[ ! -e "$T/img/machine.json" ]
+	[ ! -e "$T/img/machine" ]
 	is_status running
 	n=$(count)
 	until_true counted_past "$n"

@@ -52,7 +52,8 @@ logged() { docker logs "$id" 2>&1 | grep -q "$1"; }
 	ok
 	[ "${lines[0]} ${lines[1]}" = "in in" ]
 	[ "$(grep -c '^refused' <<<"$output")" = 2 ]
-	[ "$(cat "$T/v/g")" = out ] && [ ! -e "$T/v/h" ]
+	[ "$(cat "$T/v/g")" = out ]
+	[ ! -e "$T/v/h" ]
 	run docker run --rm --net none -v "$id:/data" bb:1 cat /data/f
 	is kept
 	docker volume rm "$id" >/dev/null
@@ -112,7 +113,8 @@ logged() { docker logs "$id" 2>&1 | grep -q "$1"; }
 	docker start "$id" >/dev/null
 	before=$(what .State.StartedAt)
 	docker restart -t 0 "$id" >/dev/null
-	[ "$(what .State.Status)" = running ] && [ "$(what .State.StartedAt)" != "$before" ]
+	[ "$(what .State.Status)" = running ]
+	[ "$(what .State.StartedAt)" != "$before" ]
 	docker kill "$id" >/dev/null
 	[ "$(docker wait "$id")" = 137 ]
 	[ "$(what .State.Status)" = exited ]

@@ -75,7 +75,8 @@ logged() { pod logs "$name" | grep -q "$1"; }
 	[ "$(grep -vc "Read-only file system" <<<"$output")" = 5 ]
 	[ "$(grep -c "Read-only file system" <<<"$output")" = 2 ]
 	[ "${lines[0]} ${lines[1]} ${lines[-1]}" = "in in 1" ]
-	[ "$(cat "$T/v/g")" = out ] && [ ! -e "$T/v/h" ]
+	[ "$(cat "$T/v/g")" = out ]
+	[ ! -e "$T/v/h" ]
 	once -v "vol-$id:/data" $img cat /data/f
 	is kept
 	pod volume rm "vol-$id"

@@ -39,7 +39,9 @@ extra_teardown() {
 		rm -f "$T/v/g"
 		vm
 		exit_is 7
-		[ "${lines[0]}" = "$(uname -r)" ] && [ "${lines[1]}" = in ] && [ "$(cat "$T/v/g")" = out ]
+		[ "${lines[0]}" = "$(uname -r)" ]
+		[ "${lines[1]}" = in ]
+		[ "$(cat "$T/v/g")" = out ]
 		[ "${lines[-1]}" = 2 ]
 		has virtio_mmio
 		has overlay

@@ -31,14 +31,16 @@ member_stopped() { [ "$(status "$id-$1")" = stopped ]; }
 
 @test "a sandbox that isn't there, or is no machine, is refused by its name" {
 	sh_args 'exec sleep 1000'
-	create --isolation=shared && start
+	create --isolation=shared
+	start
 	once 2 true '.annotations["io.kubernetes.cri.sandbox-id"] = "none"'
 	[ "$status" -ne 0 ]
 	has 'sandbox "none"'
 	once 3 true
 	[ "$status" -ne 0 ]
 	has "isn't a micro-VM"
-	[ ! -e "$T/state/$id-2" ] && [ ! -e "$T/state/$id-3" ]
+	[ ! -e "$T/state/$id-2" ]
+	[ ! -e "$T/state/$id-3" ]
 	down
 }
 
@@ -109,7 +111,8 @@ member_stopped() { [ "$(status "$id-$1")" = stopped ]; }
 	letter() { sed 's/.*) //' "/proc/$(pid)/stat" | cut -c1; }
 	kill -STOP "$(pid)"
 	run timeout 20 "$RINGFENCE" --root "$T/state" ps "$id-2"
-	ok && has "sleep 1000"
+	ok
+	has "sleep 1000"
 	[ "$(letter)" = T ]
 	run timeout 20 "$RINGFENCE" --root "$T/state" kill "$id-2" KILL
 	ok
@@ -182,7 +185,8 @@ member_stopped() { [ "$(status "$id-$1")" = stopped ]; }
 	[ "$status" -ne 0 ]
 	has "is paused"
 	rf resume "$id"
-	[ ! -e "$T/state/$id-2" ] && [ ! -e "$T/state/$id-3" ]
+	[ ! -e "$T/state/$id-2" ]
+	[ ! -e "$T/state/$id-3" ]
 	[ "$(rf exec "$id" sh -c 'ls /proc | grep -c "^[0-9]"' </dev/null)" -le 4 ]
 	down
 }

@@ -43,7 +43,8 @@ state_of_cluster() { chroot "$root" $bin/pg_controldata /srv/pg | sed -n 's/^Dat
 @test "at work: PostgreSQL under pgbench; what it wrote is there after it was started again" {
 	cfg --argjson u "$(stat -c %u "$root/srv/pg")" --argjson g "$(stat -c %g "$root/srv/pg")" '.process.user = {uid: $u, gid: $g}'
 	args $bin/postgres -D /srv/pg -k /tmp -c listen_addresses= -c shared_buffers=16MB -c jit=off -c max_connections=12
-	create && start
+	create
+	start
 	soon in_server $bin/pg_isready -q -h /tmp
 	[ "$(state_of_cluster)" = "in production" ]
 	ask 'create table t as select i, 0 v from generate_series(1, 1000) i; create table log (i int); alter table t add primary key (i)' >/dev/null
@@ -64,7 +65,8 @@ state_of_cluster() { chroot "$root" $bin/pg_controldata /srv/pg | sed -n 's/^Dat
 	soon stopped
 	[ "$(state_of_cluster)" = "shut down" ]
 	rf delete "$id"
-	create && start
+	create
+	start
 	soon in_server $bin/pg_isready -q -h /tmp
 	run ask 'select count(*), (select sum(v) from t) from log'
 	is "$n|$n"
@@ -89,7 +91,8 @@ page() { ip netns exec "$out" timeout 5 busybox wget -qO - http://10.9.0.7/ 3>&-
 	may
 	wire
 	args nginx -c /srv/nginx.conf
-	create && start
+	create
+	start
 	soon page
 	run ip netns exec "$out" chroot "$root" wrk -t 1 -c 8 -d 5 --timeout 20 http://10.9.0.7/ 3>&-
 	ok

@@ -39,7 +39,8 @@ vm_up() {
 	sh_args 'cat /proc/sys/kernel/osrelease; echo to-err >&2; exit 7'
 	run --separate-stderr rf run --isolation=microvm -b "$b" "$id" </dev/null
 	exit_is 7
-	[ "$output" != "$(uname -r)" ] && [[ $output == *-ringfence ]]
+	[ "$output" != "$(uname -r)" ]
+	[[ $output == *-ringfence ]]
 	# shellcheck disable=SC2154 # bats sets it
 	[ "$stderr" = to-err ]
 }
@@ -99,7 +100,8 @@ vm_up() {
 	sh_args 'cat /mnt/f; echo out >/mnt/g; ln /mnt/g /mnt/h; mkdir -p /root/a/b; chown 1000:1000 /mnt/g; chmod 4711 /mnt/g; stat -c "%a %u %h" /mnt/g'
 	vm
 	is $'in\n4711 1000 2'
-	[ "$(cat "$T/v/g")" = out ] && [ -d "$b/rootfs/root/a/b" ]
+	[ "$(cat "$T/v/g")" = out ]
+	[ -d "$b/rootfs/root/a/b" ]
 	[ "$(stat -c '%a %u' "$T/v/h")" = "4711 1000" ]
 	cfg '.mounts[-1].options = ["rbind", "ro"]'
 	sh_args 'touch /mnt/x'

@@ -186,7 +186,8 @@ info() { sh_args "grep ' $1 ' /proc/self/mountinfo"; go; ok; }
 }
 
 @test "an empty option is none" {
-	mkdir "$T/src" && echo given >"$T/src/f"
+	mkdir "$T/src"
+	echo given >"$T/src/f"
 	cfg --arg s "$T/src" '.mounts += [{destination: "/mnt", type: "bind", source: $s, options: ["", "rbind", ""]}]'
 	args cat /mnt/f
 	go

@@ -70,7 +70,8 @@ ns_list() { for n in mnt pid uts ipc net cgroup user; do readlink "/proc/$1/ns/$
 }
 
 @test "a host name is set in the UTS namespace that is joined, but the host's stays as it is" {
-	mount --bind "$T" "$T" && mount --make-private "$T"
+	mount --bind "$T" "$T"
+	mount --make-private "$T"
 	: >"$T/uts"
 	unshare --uts="$T/uts" hostname before
 	cfg --arg p "$T/uts" '.hostname = "inside" | (.linux.namespaces[] | select(.type == "uts")).path = $p'
@@ -78,7 +79,8 @@ ns_list() { for n in mnt pid uts ipc net cgroup user; do readlink "/proc/$1/ns/$
 	go
 	is inside
 	[ "$(nsenter --uts="$T/uts" hostname)" = inside ]
-	umount "$T/uts" && umount "$T"
+	umount "$T/uts"
+	umount "$T"
 	cfg '(.linux.namespaces[] | select(.type == "uts")).path = "/proc/self/ns/uts"'
 	in_vain() { unshare --uts sh -c 'hostname before; "$0" --root "$1" run -b "$2" "$3"; echo "$? $(hostname)"' "$RINGFENCE" "$T/state" "$b" "$id" </dev/null; }
 	run in_vain
@@ -128,7 +130,8 @@ ns_list() { for n in mnt pid uts ipc net cgroup user; do readlink "/proc/$1/ns/$
 	run -0 rf exec "$id" sh -c 'cat /mnt/f /proc/self/mountinfo'
 	has bound
 	hasnt marker
-	[ -e "/proc/$(pid)/root/bin/busybox" ] && [ ! -e "/proc/$(pid)/root/home" ]
+	[ -e "/proc/$(pid)/root/bin/busybox" ]
+	[ ! -e "/proc/$(pid)/root/home" ]
 	down
 	kill "$holder"
 }

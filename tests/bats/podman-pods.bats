@@ -121,7 +121,8 @@ in_net() { nsenter --net="/run/netns/$netns" timeout 2 busybox wget -qO "$T/page
 @test "--mount type=image, an overlay volume, --tmpfs with a mode" {
 	once --mount type=image,source=$img,destination=/other $img cat /other/etc/passwd
 	has guest
-	mkdir "$T/v" && echo in >"$T/v/f"
+	mkdir "$T/v"
+	echo in >"$T/v/f"
 	once -v "$T/v:/mnt:O" $img sh -c 'echo lost >/mnt/over; cat /mnt/f'
 	is in
 	[ ! -e "$T/v/over" ]

@@ -45,7 +45,9 @@ uabout() { upod inspect --format "$1" "${2:-$name}"; }
 @test "--userns=keep-id: the same id inside and outside" {
 	uonce --userns=keep-id $img sh -c 'id -u; touch /tmp/f; stat -c %u /tmp/f'
 	is $user_id$'\n'$user_id
-	mkdir "$T/v" && chmod 755 "$T" && chown $user_id:$user_id "$T/v"
+	mkdir "$T/v"
+	chmod 755 "$T"
+	chown $user_id:$user_id "$T/v"
 	uonce --userns=keep-id -v "$T/v:/mnt" $img touch /mnt/f
 	ok
 	[ "$(stat -c %u "$T/v/f")" = $user_id ]
@@ -53,7 +55,8 @@ uabout() { upod inspect --format "$1" "${2:-$name}"; }
 
 @test "a volume: root's files are the user's, and another's can't be written" {
 	chmod 755 "$T"
-	mkdir "$T/v" "$T/w" && chown $user_id:$user_id "$T/v"
+	mkdir "$T/v" "$T/w"
+	chown $user_id:$user_id "$T/v"
 	uonce -v "$T/v:/mnt" $img sh -c 'touch /mnt/f; chown 1000 /mnt/f'
 	ok
 	[ "$(stat -c %u "$T/v/f")" = 300999 ]
@@ -97,7 +100,7 @@ uabout() { upod inspect --format "$1" "${2:-$name}"; }
 }
 
 @test "limits: on a v1 host podman leaves them out with a warning, and the container runs" {
-	cgroup_v2 && skip "v2 delegates"
+	! cgroup_v2 || skip "v2 delegates"
 	uonce --memory 40m --pids-limit 20 $img echo here
 	has here
 }

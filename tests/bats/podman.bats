@@ -555,7 +555,7 @@ rmdir_all() { ! find /sys/fs/cgroup -depth -type d -path "*/$1*" -exec rmdir {} 
 }
 
 @test "blkio weight, swappiness, oom-kill-disable: set or refused, never passed over" {
-	cgroup_v2 && skip "these are of v1"
+	! cgroup_v2 || skip "these are of v1"
 	bg --memory 40m --memory-swappiness 10 --blkio-weight 300 --oom-kill-disable $img sleep 1000
 	[ "$(limit memory memory.swappiness x)" = 10 ]
 	run limit memory memory.oom_control x

@@ -158,7 +158,9 @@ last_rights() {
 	[ "$(abstract)" = 0 ]
 	rf exec -d "$id" sleep 1000 </dev/null >/dev/null 2>&1 3>&-
 	[ "$(abstract)" = 0 ]
-	rf pause "$id" && [ "$(abstract)" = 0 ] && rf resume "$id"
+	rf pause "$id"
+	[ "$(abstract)" = 0 ]
+	rf resume "$id"
 	down
 }
 

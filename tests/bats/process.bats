@@ -77,7 +77,7 @@ load helpers
 	while IFS='|' read -r type name; do
 		soft=$(awk -v n="$name" 'index($0, n) == 1 { print substr($0, 27) + 0 }' "$T/limits")
 		hard=$(awk -v n="$name" 'index($0, n) == 1 { $0 = substr($0, 27); print $2 }' "$T/limits")
-		[ "$hard" = unlimited ] && hard=4000000000
+		[ "$hard" != unlimited ] || hard=4000000000
 		soft=$((hard > 0 ? hard - 1 : 0))
 		cfg --arg t "$type" --argjson s "$soft" --argjson h "$hard" '.process.rlimits = [{type: $t, soft: $s, hard: $h}]'
 		up

@@ -72,7 +72,8 @@ load helpers
 	mkdir -p "$b/rootfs/inner"
 	mv "$T/inner"/* "$b/rootfs/inner/"
 	jq '.process.args = ["echo", "deep"] | .linux.namespaces |= map(select(.type != "cgroup")) | del(.linux.resources)
-		| .mounts |= map(select(.type != "cgroup"))' "$b/rootfs/inner/config.json" >"$T/i" && mv "$T/i" "$b/rootfs/inner/config.json"
+		| .mounts |= map(select(.type != "cgroup"))' "$b/rootfs/inner/config.json" >"$T/i"
+	mv "$T/i" "$b/rootfs/inner/config.json"
 	cp "$RINGFENCE" "$b/rootfs/bin/ringfence"
 	ldd "$RINGFENCE" 2>&1 | grep -q 'statically' || skip "this build needs libraries"
 	for k in bounding effective permitted; do

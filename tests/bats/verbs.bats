@@ -309,7 +309,8 @@ with_daemon() {
 	go
 	ok
 	[ "$output" != "$ours" ]
-	create --no-new-keyring && start
+	create --no-new-keyring
+	start
 	until_true grep -qx "$ours" "$T/out"
 	rf delete -f "$id"
 }

@@ -76,7 +76,8 @@ options_of() { rf "$1" --help | grep -oE -- '^ +(-.,)? *--[a-z0-9-]+' | grep -oE
 	[ "$(grep -c INTERP "$T/segments")" = 0 ]
 	[ "$(grep -cE '^ +LOAD.* RWE ' "$T/segments")" = 0 ]
 	[ "$(grep -cE '\.(debug_|symtab)' "$T/sections")" = 0 ]
-	[ ! -u "$bin" ] && [ ! -g "$bin" ]
+	[ ! -u "$bin" ]
+	[ ! -g "$bin" ]
 }
 
 @test "package: every object of ours carries the mark of control-flow protection" {
