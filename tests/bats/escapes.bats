@@ -181,6 +181,7 @@ attacked_copy() {
 		run rf exec "$id" grep CapInh /proc/self/status </dev/null
 		has 0000000000000000
 		run rf exec --cap CAP_KILL --user "$u" "$id" grep CapInh /proc/self/status </dev/null
+		has 0000000000000000
 		down
 	done
 }

@@ -27,7 +27,6 @@ load helpers
 @test "env is the whole environment, in its order; what has no name is refused" {
 	cfg '.process.env = ["PATH=/bin", "B=2", "A=1 with = and spaces", "EMPTY=", "HOME=/mnt"]'
 	args cat /proc/self/environ
-	go
 	[ "$(rf run -b "$b" "$id" </dev/null | tr '\0' '|')" = "PATH=/bin|B=2|A=1 with = and spaces|EMPTY=|HOME=/mnt|" ]
 	cfg '.process.env += ["nothing"]'
 	go
