@@ -90,6 +90,12 @@ int cg_path_record(struct arena *a, const struct cg_layout *l, const char *want,
 			"and \".\", \"..\", empty components, \";\" and control characters are "
 			"refused",
 			want);
+	for (size_t i = 0; *clean != '/' && i < l->n; i++)
+		if (strchr(l->items[i].own, ';'))
+			return err_set(e, ERR_SPEC, EINVAL, "/linux/cgroupsPath",
+				       "\"%s\" lies beneath the caller's own control group %s, and "
+				       "\";\" is refused: give a path that begins with \"/\"",
+				       want, l->items[i].own);
 	const char *path = *clean == '/' ? clean : record_relative(a, l, clean);
 	if (!path)
 		return err_sys(e, ENOMEM, "", "choosing the control group");

@@ -432,6 +432,7 @@ static void tap_ready(struct vm_source *s, uint32_t events)
 	}
 	if ((events & (EPOLLERR | EPOLLHUP)) && n->source.fd >= 0)
 		tap_gone(n);
+	watch(n); /* of a card that failed meanwhile, nothing: the loop would spin */
 }
 
 static void rx_again(void *arg)

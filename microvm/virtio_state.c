@@ -115,10 +115,12 @@ static bool fits(const struct vm_device *d, const struct saved_device *s, size_t
 {
 	uint64_t may = d->ops->features | d->extra_features | 1ull << VIRTIO_F_VERSION_1 |
 		       1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX;
+	/* Until a driver says that it has chosen, its bits are what it likes. */
+	bool chosen = s->started || (s->status & VIRTIO_CONFIG_S_FEATURES_OK);
 
 	return s->version == STATE_VERSION && s->id == d->ops->id &&
 	       s->n_queues == d->ops->n_queues && s->own_len == len - sizeof(*s) &&
-	       s->extra_features == d->extra_features && !(s->accepted & ~may);
+	       s->extra_features == d->extra_features && !(chosen && (s->accepted & ~may));
 }
 
 static void load_registers(struct vm_device *d, const struct saved_device *s)
