@@ -2,7 +2,7 @@
  *
  * For the benchmark (mk/bench.mk) it stops for good there: what it has spent by then can be read
  * from outside, at leisure. It has to do no more than wait on a lock: that is what a processor's
- * thread may do. For the fault campaign (mk/fault.mk), which compiles this with ENTRY_FAILS, KVM
+ * thread may do. For the fault campaign (make fault), compiled with ENTRY_FAILS, KVM
  * refuses the entry: a create then comes to its end, on any host with a /dev/kvm.
  */
 #include "microvm/kvm.h"

@@ -70,6 +70,18 @@ static const char *record_relative(struct arena *a, const struct cg_layout *l, c
 	return all;
 }
 
+/* Our own group may be called what a path from the top may not. */
+static int own_recordable(const struct cg_layout *l, const char *want, struct err *e)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strchr(l->items[i].own, ';'))
+			return err_set(e, ERR_SPEC, EINVAL, "/linux/cgroupsPath",
+				       "\"%s\" lies beneath the caller's own control group %s, and "
+				       "\";\" is refused: give a path that begins with \"/\"",
+				       want, l->items[i].own);
+	return 0;
+}
+
 int cg_path_record(struct arena *a, const struct cg_layout *l, const char *want,
 		   const char **ret_path, struct err *e)
 {
@@ -90,12 +102,9 @@ int cg_path_record(struct arena *a, const struct cg_layout *l, const char *want,
 			"and \".\", \"..\", empty components, \";\" and control characters are "
 			"refused",
 			want);
-	for (size_t i = 0; *clean != '/' && i < l->n; i++)
-		if (strchr(l->items[i].own, ';'))
-			return err_set(e, ERR_SPEC, EINVAL, "/linux/cgroupsPath",
-				       "\"%s\" lies beneath the caller's own control group %s, and "
-				       "\";\" is refused: give a path that begins with \"/\"",
-				       want, l->items[i].own);
+	int rc = *clean == '/' ? 0 : own_recordable(l, want, e);
+	if (rc < 0)
+		return rc;
 	const char *path = *clean == '/' ? clean : record_relative(a, l, clean);
 	if (!path)
 		return err_sys(e, ENOMEM, "", "choosing the control group");

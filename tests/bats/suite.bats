@@ -31,3 +31,9 @@ fails() { verdict "$@" && has "not ok 1 one" && [ "$status" -ne 0 ]; }
 	fails 'cp -L /bin/sleep "$T/b/rootfs/sleep"; "$T/b/rootfs/sleep" 1000 3>&- & disown'
 	has "processes left"
 }
+
+@test "a container that its runtime can't end fails it, and is ended" {
+	fails 'up; echo "$id" >"$T/../id"; RINGFENCE=false'
+	has "the host isn't what it was before"
+	[ -z "$(find /sys/fs/cgroup -mindepth 1 -maxdepth 4 -path "*$(cat "$T/id")*" 2>/dev/null)" ]
+}

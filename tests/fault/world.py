@@ -15,7 +15,7 @@ import time
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 RINGFENCE = os.path.realpath(os.environ.get("RINGFENCE", TOP + "/ringfence"))
-# Its monitor doesn't enter the guest (mk/fault.mk); the kernel that such a one would have.
+# Its monitor doesn't enter the guest (mk/bench.mk); the kernel that such a one would have.
 NO_ENTRY = TOP + "/build/bench/no-entry"
 KERNEL = TOP + "/build/guest/vmlinux"
 # For `make figures`.

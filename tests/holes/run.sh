@@ -23,7 +23,7 @@ names=("$@")
 done
 
 # What is built already need not be built again: times of files are kept.
-mkdir "$tree"
+mkdir "$tree" "$work/scratch"
 (cd "$top" && { git ls-files -z && find build ringfence -type f -not -path 'build/results/*' -not -path 'build/asan/*' -print0; } |
 	xargs -0 cp -a --parents -t "$tree")
 
@@ -44,7 +44,8 @@ attack() {
 			"$tree/tests/views/run.sh" hybrid bats --tap -f "^$(sed 's/[][().*^$+?{}|\\/]/\\&/g' <<<"${1#*.bats: }")\$" \
 			"$tree/tests/bats/${1%%: *}" 2>&1
 	else
-		CMOCKA_MESSAGE_OUTPUT=TAP timeout 60 "$tree/build/unit/$1" 2>&1 || echo "not ok - $1 ended with $?"
+		# One that ends early leaves its scratch.
+		TMPDIR=$work/scratch CMOCKA_MESSAGE_OUTPUT=TAP timeout 60 "$tree/build/unit/$1" 2>&1 || echo "not ok - $1 ended with $?"
 	fi
 }
 
