@@ -4,11 +4,12 @@
 #include "common/fd.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
-/* All but SYNC_ERROR end before the error. */
+/* Messages without an error end before it. */
 #define SHORT_LEN offsetof(struct sync_msg, err)
 
 _Static_assert(sizeof(struct err) < 4096, "an error must fit one datagram");
@@ -31,10 +32,15 @@ int sync_send(int sock, enum sync_type type, int64_t value, int fd, struct err *
 	return fd_send(sock, fd, &m, SHORT_LEN, e);
 }
 
-int sync_send_error(int sock, const struct err *what)
+static bool has_err(uint32_t type)
+{
+	return type == SYNC_ERROR || type == SYNC_AGAIN;
+}
+
+static int send_err(int sock, enum sync_type type, const struct err *what)
 {
 	/* Field by field: what stands behind the strings' ends is not for the other side. */
-	struct sync_msg m = {.magic = SYNC_MAGIC, .type = SYNC_ERROR};
+	struct sync_msg m = {.magic = SYNC_MAGIC, .type = type};
 	struct err ignored;
 
 	m.err.code = what->code;
@@ -42,6 +48,16 @@ int sync_send_error(int sock, const struct err *what)
 	memcpy(m.err.where, what->where, strnlen(what->where, sizeof(m.err.where) - 1));
 	memcpy(m.err.text, what->text, strnlen(what->text, sizeof(m.err.text) - 1));
 	return fd_send(sock, -1, &m, sizeof(m), &ignored);
+}
+
+int sync_send_error(int sock, const struct err *what)
+{
+	return send_err(sock, SYNC_ERROR, what);
+}
+
+int sync_send_again(int sock, const struct err *why)
+{
+	return send_err(sock, SYNC_AGAIN, why);
 }
 
 /* What a hostile peer may have put into the error: an endless string, a code or kind that none has.
@@ -58,12 +74,12 @@ static void tame(struct err *e)
 
 static int check(struct sync_msg *m, size_t len, struct err *e)
 {
-	size_t want = len >= SHORT_LEN && m->type == SYNC_ERROR ? sizeof(*m) : SHORT_LEN;
+	size_t want = len >= SHORT_LEN && has_err(m->type) ? sizeof(*m) : SHORT_LEN;
 
-	if (len != want || m->magic != SYNC_MAGIC || m->type < SYNC_GO || m->type > SYNC_ERROR)
+	if (len != want || m->magic != SYNC_MAGIC || m->type < SYNC_GO || m->type > SYNC_AGAIN)
 		return err_set(e, ERR_INTERNAL, EPROTO, NULL, "malformed message of %zu bytes",
 			       len);
-	if (m->type == SYNC_ERROR)
+	if (has_err(m->type))
 		tame(&m->err);
 	return 1;
 }

@@ -21,22 +21,24 @@ enum sync_type {
 	SYNC_READY,    /* child → parent: all is done but the start */
 	SYNC_START,    /* parent or `start` → child: run the program */
 	SYNC_ERROR,    /* child → parent: failed, see err */
+	SYNC_AGAIN,    /* child → parent: what was agreed is void, it begins anew; why, see err */
 };
 
 struct sync_msg {
 	uint32_t magic; /* SYNC_MAGIC */
 	uint32_t type;  /* enum sync_type */
 	int64_t value;  /* pid for SYNC_PID, else 0 */
-	struct err err; /* for SYNC_ERROR */
+	struct err err; /* for SYNC_ERROR and SYNC_AGAIN */
 };
 #define SYNC_MAGIC 0x52464e43u
 
 /* A connected pair, both ends close-on-exec. */
 int sync_pair(int ret_fds[2], struct err *e);
-/* Sends; fd -1 for none. -EPIPE when the peer is gone (no signal). Only SYNC_ERROR carries the
- * whole struct: other messages are sent short. */
+/* Sends; fd -1 for none. -EPIPE when the peer is gone (no signal). For types without an
+ * error, which are sent short. */
 int sync_send(int sock, enum sync_type type, int64_t value, int fd, struct err *e);
 int sync_send_error(int sock, const struct err *what);
+int sync_send_again(int sock, const struct err *why);
 /* Waits for one message and checks size, magic and type range (the peer may be hostile).
  * ret_fd may be NULL: a descriptor that came is then closed.
  * Returns 1 for a message, 0 for end of file, negative errno otherwise. */

@@ -6,7 +6,8 @@
  *     memory into the socket in one call, so that the server sees one version of it.
  *  2. The server gets a number of ours in `unique`, and the guest its own back: two requests under
  *     way are never taken for each other, whatever numbers the guest chose. An answer with a number
- *     that isn't under way (the driver has reset the device since) is dropped.
+ *     that isn't under way (the driver has reset the device since, or it was another device's) is
+ *     dropped.
  *  3. At most UNDER_WAY requests are with the server; the rest waits in the ring.
  *  4. When the server is gone every request fails with ENOTCONN; nothing hangs.
  *  5. It can be written down when nothing is with the server; it waits for that, not for ever.
@@ -48,12 +49,14 @@ struct fs_device {
 	struct vm_source source;
 	int sock;
 	bool gone; /* the server */
-	uint64_t generation;
 	unsigned n_free;
 	uint16_t free[UNDER_WAY];
 	struct request requests[UNDER_WAY];
 	struct vm_chain chain; /* the one being looked at */
 };
+
+/* (2) Of all devices: one may take another's place before the same server. Under the lock. */
+static uint64_t generation;
 
 static struct fs_device *of(struct vm_device *d)
 {
@@ -80,7 +83,7 @@ static struct request *remember(struct fs_device *f, unsigned queue, uint64_t un
 	memcpy(in, c->in, size);
 	uint16_t slot = f->free[--f->n_free];
 	struct request *r = &f->requests[slot];
-	*r = (struct request){.ticket = ++f->generation * UNDER_WAY + slot,
+	*r = (struct request){.ticket = ++generation * UNDER_WAY + slot,
 			      .unique = unique,
 			      .queue = queue,
 			      .head = c->head,

@@ -5,6 +5,7 @@
  * kernel follow.
  *  2. vCPUs are stopped without the lock: one of them may be waiting for it.
  *  3. After the end was noted once, later ones change nothing.
+ *  4. What devices are given while the machine is on trial are duplicates: another may come.
  */
 #include "microvm/monitor.h"
 
@@ -57,11 +58,14 @@ struct vm_monitor {
 	int serial;  /* the log once more: the console may close its own */
 	size_t said; /* by the serial port; under the lock */
 	/* Under the lock. */
-	bool done; /* work returned */
+	bool left; /* work returned, and what */
 	int status;
+	bool done;       /* it did before the guest ended */
 	bool write_down; /* the agent listens, and a template is wanted */
 	bool quiet;      /* see vm_monitor_quiet */
 	bool dead;       /* the guest ended by itself */
+	bool trial;      /* another one may take its place, see monitor.h */
+	bool replaced;   /* it did */
 	char why[128];
 };
 
@@ -121,6 +125,14 @@ static int eventfds(struct vm_device *d, struct err *e)
 	return bad ? err_sys(e, errno, d->ops->name, "wiring the device") : 0;
 }
 
+/* (4) */
+static int lend(const struct vm_monitor *m, int fd, int *ret_fd, struct err *e)
+{
+	*ret_fd = m->trial && fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : fd;
+	return fd >= 0 && *ret_fd < 0 ? err_sys(e, errno, NULL, "giving a device its descriptor")
+				      : 0;
+}
+
 /* The device is the monitor's from here on, also when this fails. */
 static int place(struct vm_monitor *m, struct vm_device *d, struct err *e)
 {
@@ -144,10 +156,11 @@ static int place(struct vm_monitor *m, struct vm_device *d, struct err *e)
 static int add_console(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
 {
 	struct vm_device *d;
+	int log, rc = lend(m, m->how->log, &log, e);
 
 	m->serial = fcntl(m->how->log, F_DUPFD_CLOEXEC, 3);
-	int rc = vm_console_make(w, m->how->log, &d, e);
-
+	if (rc >= 0)
+		rc = vm_console_make(w, log, &d, e);
 	return rc < 0 ? rc : place(m, d, e);
 }
 
@@ -182,20 +195,24 @@ static void on_hello(void *arg)
 
 static int add_vsock(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
 {
-	struct vm_vsock_how how = {
-		.listen = m->how->agent, .port = VM_AGENT_PORT, .hello = on_hello, .arg = m};
-	int rc = vm_vsock_make(w, &how, &m->vsock, e);
+	struct vm_vsock_how how = {.port = VM_AGENT_PORT, .hello = on_hello, .arg = m};
+	int rc = lend(m, m->how->agent, &how.listen, e);
 
+	if (rc >= 0)
+		rc = vm_vsock_make(w, &how, &m->vsock, e);
 	return rc < 0 ? rc : place(m, m->vsock, e);
 }
 
 static int add_files(struct vm_monitor *m, const struct vm_wires *w, struct err *e)
 {
 	struct vm_device *d;
+	int files;
 
 	if (m->how->files < 0)
 		return 0;
-	int rc = vm_fs_make(w, VM_FS_TAG, m->how->files, &d, e);
+	int rc = lend(m, m->how->files, &files, e);
+	if (rc >= 0)
+		rc = vm_fs_make(w, VM_FS_TAG, files, &d, e);
 	return rc < 0 ? rc : place(m, d, e);
 }
 
@@ -205,7 +222,11 @@ static int add_nets(struct vm_monitor *m, const struct vm_wires *w, struct err *
 	int rc = 0;
 
 	for (size_t i = 0; rc >= 0 && i < m->how->n_nets; i++) {
-		rc = vm_net_make(w, &m->how->nets[i], &d, e);
+		struct vm_net_how how = m->how->nets[i];
+
+		rc = lend(m, m->how->nets[i].tap, &how.tap, e);
+		if (rc >= 0)
+			rc = vm_net_make(w, &how, &d, e);
 		if (rc >= 0)
 			rc = place(m, d, e);
 	}
@@ -362,6 +383,96 @@ static int write_down(struct vm_monitor *m, struct err *e)
 	return vm_vcpus_start(m->vcpus, m->n_vcpus, e);
 }
 
+/* --- the trial of a machine that goes on from a template --- */
+
+static bool has_trial(const struct vm_how *how)
+{
+	return how->from >= 0 && how->kernel >= 0 && how->boots && !how->n_disks;
+}
+
+bool vm_monitor_settle(struct vm_monitor *m, bool other)
+{
+	vm_lock(&m->loop);
+	bool same = m->replaced == other && !m->dead;
+	if (same && m->trial) {
+		m->trial = false;
+		vm_loop_stop(&m->loop);
+	}
+	vm_unlock(&m->loop);
+	return same;
+}
+
+/* Nothing of it stays but the loop, and what was lent. */
+static void tear_down(struct vm_monitor *m)
+{
+	int from = m->how->from;
+
+	vm_vcpus_stop(m->vcpus, m->n_vcpus);
+	for (unsigned i = 0; i < m->n_vcpus; i++)
+		vm_vcpu_free(&m->vcpus[i]);
+	m->n_vcpus = 0;
+	vm_lock(&m->loop);
+	for (unsigned i = 0; i < m->n_devices; i++)
+		vm_device_free(m->devices[i]);
+	m->n_devices = 0;
+	m->vsock = NULL;
+	vm_unlock(&m->loop);
+	fd_close(&m->serial);
+	vm_kvm_free(&m->kvm);
+	vm_memory_free(&m->mem);
+	/* Its name goes, and its pages would stay. */
+	fd_close(&from);
+}
+
+/* Whoever talked to it is told before the connections break. m->replaced is set. */
+static int boot_instead(struct vm_monitor *m, const struct err *why, struct err *e)
+{
+	m->how->boots(m->how->arg, why);
+	tear_down(m);
+	vm_lock(&m->loop);
+	m->dead = m->trial = false;
+	m->done = m->loop.stop = m->left;
+	vm_unlock(&m->loop);
+	return boot(m, e);
+}
+
+/* A template may be no good in a way that its header doesn't show. */
+static int go_on(struct vm_monitor *m, struct err *e)
+{
+	struct err why;
+	int rc = restore(m, e);
+
+	if (rc >= 0 || !m->trial)
+		return rc;
+	why = *e;
+	m->replaced = true;
+	return boot_instead(m, &why, e);
+}
+
+static int ended(const struct vm_monitor *m, struct err *e)
+{
+	return err_set(e, ERR_SYSTEM, EIO, NULL, "micro-VM: %s", m->why);
+}
+
+/* Until the container is made, or the machine's end. */
+static int pass_trial(struct vm_monitor *m, bool *ret_passed, struct err *e)
+{
+	struct err why;
+	int rc = vm_loop_run(&m->loop, e);
+
+	vm_lock(&m->loop);
+	m->replaced = rc >= 0 && m->trial && m->dead && !m->left;
+	*ret_passed = !m->trial && !m->dead;
+	m->trial = false;
+	m->loop.stop = m->done || m->dead;
+	vm_unlock(&m->loop);
+	if (!m->replaced)
+		return rc;
+	(void)ended(m, &why);
+	rc = boot_instead(m, &why, e);
+	return rc < 0 ? rc : vm_vcpus_start(m->vcpus, m->n_vcpus, e);
+}
+
 /* --- checkpoints --- */
 
 static bool is_quiet(void *arg)
@@ -450,17 +561,32 @@ static void *work(void *arg)
 		vm_jail_calls(VM_THREAD_RELAY, &e) < 0 ? 255 << 8 : m->how->work(m, m->how->arg);
 
 	vm_lock(&m->loop);
-	if (!m->dead) {
-		m->done = true;
-		m->status = status;
-	}
+	m->left = true;
+	m->status = status;
+	m->done = !m->dead;
 	vm_loop_stop(&m->loop);
 	vm_unlock(&m->loop);
 	return NULL;
 }
 
+/* What no machine is made of any more, and of what was lent the first copies. */
+static void close_spares(const struct vm_how *how, bool lent)
+{
+	int made_of[] = {how->kernel, how->program, how->to}, first[] = {how->agent, how->files};
+
+	for (size_t i = 0; i < sizeof(made_of) / sizeof(*made_of); i++)
+		fd_close(&made_of[i]);
+	for (size_t i = 0; i < how->n_archives; i++)
+		close(how->archives[i]);
+	for (size_t i = 0; lent && i < sizeof(first) / sizeof(*first); i++)
+		fd_close(&first[i]);
+	for (size_t i = 0; lent && i < how->n_nets; i++)
+		close(how->nets[i].tap);
+}
+
 static int run(struct vm_monitor *m, int *ret_status, struct err *e)
 {
+	bool tried = m->trial, passed = false;
 	int rc = vm_vcpus_start(m->vcpus, m->n_vcpus, e);
 
 	if (rc < 0)
@@ -472,8 +598,13 @@ static int run(struct vm_monitor *m, int *ret_status, struct err *e)
 		rc = vm_loop_run(&m->loop, e);
 	if (rc >= 0 && m->write_down)
 		rc = write_down(m, e);
+	if (rc >= 0 && tried)
+		rc = pass_trial(m, &passed, e);
+	close_spares(m->how, passed);
 	if (rc >= 0)
 		rc = vm_jail_calls(VM_THREAD_LOOP, e);
+	if (rc >= 0 && passed)
+		m->how->settled(m->how->arg);
 	while (rc >= 0 && !m->done && !m->dead) {
 		rc = vm_loop_run(&m->loop, e);
 		if (rc >= 0 && m->control.wanted)
@@ -482,7 +613,7 @@ static int run(struct vm_monitor *m, int *ret_status, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (!m->done)
-		return err_set(e, ERR_SYSTEM, EIO, NULL, "micro-VM: %s", m->why);
+		return ended(m, e);
 	*ret_status = m->status;
 	return 0;
 }
@@ -508,6 +639,7 @@ int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e)
 		return err_sys(e, ENOMEM, NULL, "making a micro-VM");
 	m->how = how;
 	m->kvm.vm = m->serial = -1;
+	m->trial = has_trial(how);
 	/* One arena for all threads: another one is a mapping of 64 MiB, and what the library does
 	 * to shrink it is no call of ours. */
 	mallopt(M_ARENA_MAX, 1);
@@ -517,7 +649,7 @@ int vm_monitor_run(const struct vm_how *how, int *ret_status, struct err *e)
 	if (rc >= 0)
 		rc = init_control(m, e);
 	if (rc >= 0)
-		rc = how->from >= 0 ? restore(m, e) : boot(m, e);
+		rc = how->from >= 0 ? go_on(m, e) : boot(m, e);
 	if (rc >= 0)
 		rc = run(m, ret_status, e);
 	/* The process ends now, and the kernel takes back the rest: a thread that still runs `work`

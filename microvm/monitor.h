@@ -2,6 +2,11 @@
  * end.
  *
  * Threads: the caller's becomes the event loop; one for each vCPU; one for `work`.
+ *
+ * A machine from a template is on trial until vm_monitor_settle(): one that can't be read, or ends
+ * by itself before, is replaced, in the same process, by one that boots. Until then the loop's
+ * thread isn't limited (jail.h), for it may have to make the other machine; no program of a
+ * container runs so early.
  */
 #ifndef RF_MICROVM_MONITOR_H
 #define RF_MICROVM_MONITOR_H
@@ -39,12 +44,22 @@ struct vm_how {
 	/* Runs on a thread of its own, without the lock; its return ends the machine, and
 	 * *ret_status is what it returned. */
 	int (*work)(struct vm_monitor *m, void *arg);
+	/* On the loop's thread. boots: the trial failed, and why; what was agreed with the guest is
+	 * void, and connections to it end. settled: it was passed, and the thread is limited. Both
+	 * or neither; without them, without a kernel, or with disks there is no trial. */
+	void (*boots)(void *arg, const struct err *why);
+	void (*settled)(void *arg);
 	void *arg;
 };
 
 /* A stream to the guest's agent, from `work`; waits for nothing: bytes do, until the agent listens.
  */
 int vm_monitor_connect(struct vm_monitor *m, int *ret_fd, struct err *e);
+
+/* For `work`: the container is made, and from now on the machine's end is the end. other: in the
+ * machine that boots instead. false: it was made in one that is gone, or `settled` won't come.
+ * Waits for nothing. */
+bool vm_monitor_settle(struct vm_monitor *m, bool other);
 
 /* For `work`: nothing of the container's output is on its way to the host, nor will be; until then,
  * and after false, the machine isn't written down. */

@@ -222,6 +222,10 @@ int vm_call(int fd, struct arena *a, const char *json, size_t len, const struct 
 	if (rc == 0)
 		return err_set(e, ERR_SYSTEM, EPIPE, NULL,
 			       "the guest's agent ended before it answered");
+	/* The agent's own word may be EAGAIN; this one it never has. */
+	if (rc == -EAGAIN)
+		return err_set(e, ERR_SYSTEM, ETIME, NULL,
+			       "the guest's agent didn't answer in time");
 	return rc < 0 ? rc : vm_answer_read(answer, ret_ok, e);
 }
 

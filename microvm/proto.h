@@ -40,7 +40,8 @@ int vm_frame_parse(const struct vm_frame *f, struct arena *a, struct json **ret,
 void vm_frame_free(struct vm_frame *f);
 
 /* Sends a request and takes its answer: the object under "ok" in *ret_ok (may be NULL), or the
- * error that the agent sent, put into e as it was. -EPIPE: it ended without an answer. */
+ * error that the agent sent, put into e as it was. -EPIPE: it ended without an answer;
+ * -ETIME: the socket's patience was over. */
 int vm_call(int fd, struct arena *a, const char *json, size_t len, const struct json **ret_ok,
 	    struct err *e);
 /* What the answer in this frame says: as vm_call. An error's strings lose their control

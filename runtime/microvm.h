@@ -190,7 +190,7 @@ void be_vm_request_free(struct be_vm_request *r);
  *   -ESRCH      ERR_STATE, in the words of `event`: the machine has ended
  *   -ETIMEDOUT  ERR_SYSTEM: the guest hangs
  * Of a fresh machine nothing is known yet but its socket: nobody wakes it, and its end and its
- * silence come as the socket's errors (-ECONNREFUSED, -ENOENT, -EPIPE, -ECONNRESET; -EAGAIN). */
+ * silence come as the socket's errors (-ECONNREFUSED, -ENOENT, -EPIPE, -ECONNRESET; -ETIME). */
 int be_vm_ask(struct rt_container *c, struct be_vm_request *r, const struct json **ret_ok,
 	      struct err *e);
 int be_vm_pause(struct rt_container *c, bool pause, struct err *e);

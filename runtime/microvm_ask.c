@@ -167,7 +167,7 @@ static int talk(struct rt_container *c, const struct rt_container *machine, stru
 		return rc;
 	if (broken && has_ended(machine))
 		return ended(c, r, e);
-	if (rc == -EAGAIN)
+	if (rc == -ETIME)
 		return err_set(e, ERR_SYSTEM, ETIMEDOUT, c->id, "the guest gave no answer for %u s",
 			       r->patience);
 	return rc;

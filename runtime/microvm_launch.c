@@ -29,6 +29,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#define WORD_MS 1000 /* from the end of a connection to the machine's word for it */
+
 struct launch {
 	struct rt_container *c;
 	struct be_vm_shape shape;
@@ -40,6 +42,8 @@ struct launch {
 	struct net_cards cards;
 	struct be_vm_template template;
 	struct be_vm_saved *saved; /* it goes on from there; or NULL */
+	struct sync_msg word;      /* the machine's last one that isn't used up; type 0: none */
+	bool replaced;             /* it was to go on from the template, and another one booted */
 };
 
 int be_vm_note(void *arg, const char *record, struct err *e)
@@ -393,26 +397,6 @@ static void add_modules(const struct launch *l, struct err *e)
 			 l->shape.version);
 }
 
-/* A machine that ended says why at `sync`; the agent's silence is only its echo. */
-static int last_words(struct launch *l, int rc, struct err *e)
-{
-	struct rt_container *c = l->c;
-	struct sync_msg m;
-	struct err ignored;
-
-	if (e->kind == ERR_SPEC || e->kind == ERR_EXEC || e->kind == ERR_UNSUPPORTED)
-		return rc;
-	struct pollfd p = {.fd = c->proc.sync, .events = POLLIN};
-	if (poll(&p, 1, 1000) == 1 && sync_recv(c->proc.sync, &m, NULL, &ignored) > 0 &&
-	    m.type == SYNC_ERROR) {
-		*e = m.err;
-		add_modules(l, e);
-		add_console(c, e);
-		return -e->code;
-	}
-	return rc;
-}
-
 /* Nobody's start hangs for ever because a kernel does. */
 static int silent(const struct launch *l, struct err *e)
 {
@@ -421,6 +405,60 @@ static int silent(const struct launch *l, struct err *e)
 	add_modules(l, e);
 	add_console(l->c, e);
 	return -ETIMEDOUT;
+}
+
+/* The type of what the machine says of its own accord, at once or within that time; 0: nothing. */
+static uint32_t word(struct launch *l, int ms)
+{
+	struct pollfd p = {.fd = l->c->proc.sync, .events = POLLIN};
+	struct err ignored;
+
+	if (!l->word.type && p.fd >= 0 && poll(&p, 1, ms) == 1 &&
+	    sync_recv(p.fd, &l->word, NULL, &ignored) <= 0)
+		l->word.type = 0;
+	return l->word.type;
+}
+
+static void warn_template(const struct launch *l)
+{
+	const struct rt_env *env = l->c->env;
+	struct err w;
+
+	if (!env->warn)
+		return;
+	err_set(&w, ERR_SYSTEM, EIO, NULL, "a template was no good, a machine boots instead: %s",
+		l->word.err.text);
+	env->warn(env->warn_arg, &w);
+}
+
+/* The machine was to go on from a template, couldn't, and another boots in its place. */
+static bool boots_instead(struct launch *l, int ms)
+{
+	if (l->template.from < 0 || word(l, ms) != SYNC_AGAIN)
+		return false;
+	warn_template(l);
+	l->word.type = 0;
+	l->replaced = true;
+	be_vm_template_close(&l->template, &l->shape, false);
+	l->template = (struct be_vm_template)BE_VM_TEMPLATE_INIT;
+	return true;
+}
+
+/* The agent's silence, which may be the echo of the machine's end; else its own word. */
+static bool is_echo(const struct err *e)
+{
+	return e->kind != ERR_SPEC && e->kind != ERR_EXEC && e->kind != ERR_UNSUPPORTED;
+}
+
+/* A machine that ended says why. */
+static int last_words(struct launch *l, int rc, struct err *e)
+{
+	if (!is_echo(e) || word(l, WORD_MS) != SYNC_ERROR)
+		return rc;
+	*e = l->word.err;
+	add_modules(l, e);
+	add_console(l->c, e);
+	return -e->code;
 }
 
 static int ask_fresh(struct rt_container *c, struct be_vm_request *r, struct err *e)
@@ -503,6 +541,50 @@ static int create_or_thaw(struct launch *l, struct err *e)
 	return ask_fresh(c, &r, e);
 }
 
+/* An answer may have been the other machine's already: it needs no randomness, and may be told of
+ * its network twice. */
+static int make_inside(struct launch *l, struct err *e)
+{
+	int rc = reseed(l, e);
+
+	if (rc >= 0)
+		(void)boots_instead(l, 0);
+	do
+		rc = rc < 0 ? rc : configure_network(l, e);
+	while (rc >= 0 && boots_instead(l, 0));
+	return rc < 0 ? rc : create_or_thaw(l, e);
+}
+
+/* A template that leads to no container costs its time, and is removed. */
+static int make_container(struct launch *l, struct err *e)
+{
+	int rc = make_inside(l, e);
+
+	if (rc < 0 && rc != -ETIME && is_echo(e) && boots_instead(l, WORD_MS))
+		rc = make_inside(l, e);
+	if (rc >= 0)
+		return 0;
+	return rc == -ETIME ? silent(l, e) : last_words(l, rc, e);
+}
+
+/* After it the machine's end is the container's. One from a template says when its monitor is
+ * limited as any is: before that no program of the container runs. */
+static int settle(struct launch *l, struct err *e)
+{
+	int rc = sync_send(l->c->proc.sync, SYNC_START, l->replaced, -1, e);
+
+	if (rc < 0)
+		return last_words(l, rc, e);
+	if (l->template.from < 0)
+		return 0;
+	if (word(l, 1000 * BE_VM_PATIENCE_MAKE) == SYNC_READY)
+		return 0;
+	/* Between the last question and this: which machine heard it can't be told. */
+	err_set(e, ERR_SYSTEM, EIO, NULL,
+		"micro-VM: the machine ended while its container was made");
+	return last_words(l, -e->code, e);
+}
+
 static int launch(struct launch *l, struct err *e)
 {
 	struct rt_container *c = l->c;
@@ -518,18 +600,9 @@ static int launch(struct launch *l, struct err *e)
 		rc = connect_network(l, e);
 	if (rc >= 0)
 		rc = send_template(l, e);
+	rc = rc < 0 ? last_words(l, rc, e) : make_container(l, e);
 	if (rc >= 0)
-		rc = reseed(l, e);
-	if (rc >= 0)
-		rc = configure_network(l, e);
-	if (rc >= 0)
-		rc = create_or_thaw(l, e);
-	if (rc == -EAGAIN)
-		rc = silent(l, e);
-	else if (rc < 0 && c->proc.sync >= 0)
-		rc = last_words(l, rc, e);
-	if (rc >= 0)
-		rc = sync_send(c->proc.sync, SYNC_START, 0, -1, e);
+		rc = settle(l, e);
 	if (rc >= 0 && c->one_shot)
 		rc = c->born(c, e);
 	return rc;
@@ -553,7 +626,7 @@ static int make(struct launch *l, const struct rt_create *how, struct err *e)
 	if (rc >= 0)
 		rc = launch(l, e);
 	/* A refusal of what was asked for says nothing against the machine. */
-	be_vm_template_close(&l->template, &l->shape, rc >= 0 || e->kind != ERR_SYSTEM);
+	be_vm_template_close(&l->template, &l->shape, rc >= 0 || !is_echo(e));
 	close_parts(l);
 	return rc;
 }

@@ -313,6 +313,21 @@ static int stream_to_agent(void *arg, struct err *e)
 	return rc < 0 ? rc : fd;
 }
 
+static void boots(void *arg, const struct err *why)
+{
+	const struct process *w = arg;
+
+	(void)sync_send_again(w->p->sync, why);
+}
+
+static void settled(void *arg)
+{
+	const struct process *w = arg;
+	struct err ignored;
+
+	(void)sync_send(w->p->sync, SYNC_READY, 0, -1, &ignored);
+}
+
 static void quiet(void *arg, bool is)
 {
 	vm_monitor_quiet(arg, is);
@@ -338,10 +353,13 @@ static int work(struct vm_monitor *m, void *arg)
 {
 	struct process *w = arg;
 	int status = STATUS_LOST;
+	int64_t other = 0;
 	struct err e;
 
-	/* Whoever made us is gone before it was done: so are we. */
-	if (sync_expect(w->p->sync, SYNC_START, NULL, NULL, &e) < 0)
+	/* Whoever made us is gone before it was done, or made a container in a machine that is:
+	 * so are we. */
+	if (sync_expect(w->p->sync, SYNC_START, &other, NULL, &e) < 0 ||
+	    !vm_monitor_settle(m, other))
 		return status;
 	/* Nothing is made from here on: bytes are carried. */
 	proc_shed_program();
@@ -384,6 +402,8 @@ static int run(struct process *w, int files, int *ret_status, struct err *e)
 			     .disks = &disk,
 			     .n_disks = p->image.fd >= 0,
 			     .work = work,
+			     .boots = boots,
+			     .settled = settled,
 			     .arg = w};
 	int keep[KEPT + BE_VM_CARDS] = {w->from,  w->to,     p->kvm,      p->kernel,   p->program,
 					p->agent, p->log,    p->terminal, p->sync,     w->signals,

@@ -16,7 +16,9 @@ struct be_vm_parts {
 	int terminal;        /* slave of the container's pty, or -1 */
 	/* To the runtime: GO comes with the number of network cards, then each as a tap with its
 	 * struct vm_net_how, then GO with a template (1: to go on from, 0: to write) if any, then
-	 * START; end of file before that ends it. */
+	 * START (1: AGAIN was heard); end of file before that ends it. From it, of a machine that
+	 * goes on from a template: AGAIN when it couldn't, and another boots; else READY after
+	 * START. ERROR at its end, if it isn't the container's. */
 	int sync;
 	struct be_vm_image image;
 	struct be_vm_shares shares;

@@ -104,6 +104,11 @@ redirected() { tc -n "$in" filter show dev eth0 parent ffff: 2>/dev/null | grep 
 		vm
 		is "$sum"$'\n'"$sum"
 	done
+	# Its cards are given to the machine that boots in its place.
+	spoil_templates memory
+	vm
+	has "a machine boots instead"
+	[[ $output == *$'\n'"$sum"$'\n'"$sum" ]]
 }
 
 @test "a server in the guest is reached from outside; exec sees the same network" {

@@ -91,6 +91,30 @@ vm_up() {
 	ok
 }
 
+@test "a template that leads to no container: the start boots instead, and nobody takes that template again" {
+	need_vm
+	args true
+	rm -f /run/ringfence/.templates/*
+	vm
+	for what in memory state; do
+		spoil_templates "$what"
+		spoilt=$(stat -c %i /run/ringfence/.templates/*)
+		vm_up
+		grep -q "a template was no good, a machine boots instead: [a-z]" "$T/err"
+		[ -z "$(find /run/ringfence/.templates -inum "$spoilt")" ]
+		# It is as good as any: its threads are limited, it is asked, and it ends.
+		for t in /proc/"$(pid)"/task/*; do grep -q "^Seccomp:.2$" "$t/status"; done
+		run rf exec "$id" cat /proc/1/comm </dev/null
+		is sleep
+		down
+		for _ in boot template; do
+			vm_up
+			[ ! -s "$T/err" ]
+			down
+		done
+	done
+}
+
 @test "files: the container's root and a volume are the host's" {
 	need_vm
 	mkdir "$T/v"

@@ -35,9 +35,9 @@ static void receive(const uint8_t *data, size_t len, int fd)
 	int rc = sync_recv(ends[0], &m, &got, &e);
 	FUZZ_CHECK(rc == 1 || (rc < 0 && e.code == -rc && got < 0));
 	if (rc == 1) {
-		FUZZ_CHECK(m.magic == SYNC_MAGIC && m.type >= SYNC_GO && m.type <= SYNC_ERROR);
+		FUZZ_CHECK(m.magic == SYNC_MAGIC && m.type >= SYNC_GO && m.type <= SYNC_AGAIN);
 		FUZZ_CHECK((got >= 0) == (fd >= 0));
-		if (m.type == SYNC_ERROR)
+		if (m.type == SYNC_ERROR || m.type == SYNC_AGAIN)
 			FUZZ_CHECK(m.err.code > 0 && memchr(m.err.text, 0, sizeof(m.err.text)) &&
 				   memchr(m.err.where, 0, sizeof(m.err.where)));
 	}
@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	uint8_t what = data[0];
-	if ((what & 0xef) <= SYNC_ERROR) {
+	if ((what & 0xef) <= SYNC_AGAIN) {
 		receive(data + 1, size - 1, what & 16 ? STDIN_FILENO : -1);
 		expect(data + 1, size - 1, what & 15);
 	} else if (what == 's') {

@@ -148,6 +148,22 @@ static void error_crosses(void **state)
 	assert_null(memchr(got.text, 'Z', sizeof(got.text)));
 }
 
+/* It isn't the end: whoever waits for something else is told that this came. */
+static void again_says_why(void **state)
+{
+	struct sync_msg m;
+	struct err why;
+
+	(void)state;
+	err_set(&why, ERR_SYSTEM, EIO, NULL, "the reason");
+	assert_int_equal(sync_send_again(ends[0], &why), 0);
+	assert_int_equal(sync_recv(ends[1], &m, NULL, &e), 1);
+	assert_int_equal(m.type, SYNC_AGAIN);
+	assert_string_equal(m.err.text, "the reason");
+	assert_int_equal(sync_send_again(ends[0], &why), 0);
+	assert_int_equal(sync_expect(ends[1], SYNC_READY, NULL, NULL, &e), -EPROTO);
+}
+
 static void other_type(void **state)
 {
 	int64_t value = 77;
@@ -187,11 +203,12 @@ static void wrong_sizes(void **state)
 		if (len != SHORT_LEN)
 			refused(data, len);
 	}
-	m.type = SYNC_ERROR;
-	memcpy(data, &m, sizeof(m));
-	for (size_t len = 1; len <= sizeof(data); len++) {
-		if (len != sizeof(m))
-			refused(data, len);
+	for (m.type = SYNC_ERROR; m.type <= SYNC_AGAIN; m.type++) {
+		memcpy(data, &m, sizeof(m));
+		for (size_t len = 1; len <= sizeof(data); len++) {
+			if (len != sizeof(m))
+				refused(data, len);
+		}
 	}
 	/* all the descriptors that came with them are gone */
 	int after = dup(STDERR_FILENO);
@@ -201,7 +218,7 @@ static void wrong_sizes(void **state)
 
 static void wrong_words(void **state)
 {
-	static const uint32_t types[] = {0, SYNC_ERROR + 1, 0x7fffffff, 0x80000000, UINT32_MAX};
+	static const uint32_t types[] = {0, SYNC_AGAIN + 1, 0x7fffffff, 0x80000000, UINT32_MAX};
 	struct sync_msg m = {.magic = SYNC_MAGIC};
 
 	(void)state;
@@ -264,9 +281,9 @@ static void noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(pair),        T(every_type),  T(with_descriptor), T(peer_ends),
-		T(peer_resets), T(last_words),  T(error_crosses),   T(other_type),
-		T(wrong_sizes), T(wrong_words), T(wild_error),      T(noise),
+		T(pair),        T(every_type),    T(with_descriptor), T(peer_ends),  T(peer_resets),
+		T(last_words),  T(error_crosses), T(again_says_why),  T(other_type), T(wrong_sizes),
+		T(wrong_words), T(wild_error),    T(noise),
 	};
 
 	return cmocka_run_group_tests_name("sync", tests, NULL, NULL);

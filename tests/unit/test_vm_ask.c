@@ -283,7 +283,7 @@ static void a_fresh_one_has_the_sockets_errors(void **state)
 	be_vm_request(&r, &t.member, "create");
 	r.fresh = true;
 	r.patience = 1;
-	assert_int_equal(be_vm_ask(&t.member, &r, NULL, &e), -EAGAIN);
+	assert_int_equal(be_vm_ask(&t.member, &r, NULL, &e), -ETIME);
 	assert_int_equal(unlinkat(t.member.dir, "agent.sock", 0), 0);
 	be_vm_request_free(&r);
 	be_vm_request(&r, &t.member, "create");
