@@ -138,6 +138,7 @@ static _Noreturn void monitor(const char *mode, char **argv, int report)
 			     .program = need(argv[1], O_RDONLY),
 			     .agent = -1,
 			     .files = -1,
+			     .control = -1,
 			     .log = need("/dev/null", O_WRONLY),
 			     .from = -1,
 			     .to = -1,
