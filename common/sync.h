@@ -27,7 +27,7 @@ enum sync_type {
 struct sync_msg {
 	uint32_t magic; /* SYNC_MAGIC */
 	uint32_t type;  /* enum sync_type */
-	int64_t value;  /* pid for SYNC_PID, else 0 */
+	int64_t value;  /* pid for SYNC_PID, else what the two agreed on, or 0 */
 	struct err err; /* for SYNC_ERROR and SYNC_AGAIN */
 };
 #define SYNC_MAGIC 0x52464e43u

@@ -58,9 +58,8 @@ struct vm_monitor {
 	int serial;  /* the log once more: the console may close its own */
 	size_t said; /* by the serial port; under the lock */
 	/* Under the lock. */
-	bool left; /* work returned, and what */
+	bool done; /* work returned, and what */
 	int status;
-	bool done;       /* it did before the guest ended */
 	bool write_down; /* the agent listens, and a template is wanted */
 	bool quiet;      /* see vm_monitor_quiet */
 	bool dead;       /* the guest ended by itself */
@@ -431,7 +430,7 @@ static int boot_instead(struct vm_monitor *m, const struct err *why, struct err 
 	tear_down(m);
 	vm_lock(&m->loop);
 	m->dead = m->trial = false;
-	m->done = m->loop.stop = m->left;
+	m->loop.stop = m->done;
 	vm_unlock(&m->loop);
 	return boot(m, e);
 }
@@ -461,7 +460,7 @@ static int pass_trial(struct vm_monitor *m, bool *ret_passed, struct err *e)
 	int rc = vm_loop_run(&m->loop, e);
 
 	vm_lock(&m->loop);
-	m->replaced = rc >= 0 && m->trial && m->dead && !m->left;
+	m->replaced = rc >= 0 && m->trial && m->dead && !m->done;
 	*ret_passed = !m->trial && !m->dead;
 	m->trial = false;
 	m->loop.stop = m->done || m->dead;
@@ -561,9 +560,8 @@ static void *work(void *arg)
 		vm_jail_calls(VM_THREAD_RELAY, &e) < 0 ? 255 << 8 : m->how->work(m, m->how->arg);
 
 	vm_lock(&m->loop);
-	m->left = true;
+	m->done = true;
 	m->status = status;
-	m->done = !m->dead;
 	vm_loop_stop(&m->loop);
 	vm_unlock(&m->loop);
 	return NULL;
@@ -612,7 +610,7 @@ static int run(struct vm_monitor *m, int *ret_status, struct err *e)
 	}
 	if (rc < 0)
 		return rc;
-	if (!m->done)
+	if (m->dead)
 		return ended(m, e);
 	*ret_status = m->status;
 	return 0;

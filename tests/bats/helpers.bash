@@ -231,6 +231,7 @@ need_vm() {
 	vm_host || skip "no micro-VM can run here: $("$RINGFENCE" vm check | sed -n 's/^micro-VM *//p')"
 	[ -r "${RINGFENCE_KERNEL:-}" ] || skip "no guest kernel is given"
 }
+
 # spoil_templates memory|state: in each there are zeroes where the guest's memory was (the header's fourth
 # number says where), or noise behind the header, where processors are described.
 spoil_templates() {

@@ -325,16 +325,21 @@ static struct seen run_it(int template, const char *kernel, enum what what)
 	return seen;
 }
 
+static void replaced(const struct seen *s)
+{
+	assert_int_equal(s->rc, 0);
+	assert_int_equal(s->status, STATUS);
+	assert_int_equal(s->boots, 1);
+	assert_int_equal(s->settled, 0);
+	assert_in_range(s->idle_us, 0, 100000); /* the loop waits for something */
+}
+
 static void one_that_ends_is_replaced(void **state)
 {
 	(void)state;
 	need();
 	struct seen s = run_it(template_of(guest_dies), guest_boots, READS_ON);
-	assert_int_equal(s.rc, 0);
-	assert_int_equal(s.status, STATUS);
-	assert_int_equal(s.boots, 1);
-	assert_int_equal(s.settled, 0);
-	assert_in_range(s.idle_us, 0, 100000); /* the loop waits for something */
+	replaced(&s);
 	assert_non_null(strstr(s.why, "stopped"));
 }
 
@@ -347,10 +352,7 @@ static void one_that_cant_be_read_is_replaced(void **state)
 	int template = template_of(guest_lives);
 	assert_int_equal(pwrite(template, noise, sizeof(noise), HEADER), sizeof(noise));
 	struct seen s = run_it(template, guest_boots, READS_ON);
-	assert_int_equal(s.rc, 0);
-	assert_int_equal(s.status, STATUS);
-	assert_int_equal(s.boots, 1);
-	assert_int_equal(s.settled, 0);
+	replaced(&s);
 	print_message("# %s\n", s.why);
 	assert_null(strstr(s.why, "stopped"));
 }
