@@ -15,7 +15,7 @@ extra_setup() {
 extra_teardown() {
 	[ -n "${name:-}" ] || return 0
 	upod pod rm -f -t 0 "p-$id" >/dev/null 2>&1 || true
-	upod rm -f -t 0 -i "$name" "$name-2" >/dev/null 2>&1
+	engine_removed upod "$name" "$name-2"
 }
 
 ubg() { upod run -d --name "$name" --net none "$@" >/dev/null; }
