@@ -21,7 +21,8 @@ enum sync_type {
 	SYNC_READY,    /* child → parent: all is done but the start */
 	SYNC_START,    /* parent or `start` → child: run the program */
 	SYNC_ERROR,    /* child → parent: failed, see err */
-	SYNC_AGAIN,    /* child → parent: what was agreed is void, it begins anew; why, see err */
+	SYNC_AGAIN,    /* child → parent: what was agreed is void, it begins anew; why, see err.
+			* parent → child: it is to begin anew, if it can */
 };
 
 struct sync_msg {

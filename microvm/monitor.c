@@ -401,6 +401,14 @@ bool vm_monitor_settle(struct vm_monitor *m, bool other)
 	return same;
 }
 
+void vm_monitor_give_up(struct vm_monitor *m, const char *why)
+{
+	vm_lock(&m->loop);
+	if (m->trial)
+		on_end(m, why);
+	vm_unlock(&m->loop);
+}
+
 /* Nothing of it stays but the loop, and what was lent. */
 static void tear_down(struct vm_monitor *m)
 {

@@ -3,10 +3,10 @@
  *
  * Threads: the caller's becomes the event loop; one for each vCPU; one for `work`.
  *
- * A machine from a template is on trial until vm_monitor_settle(): one that can't be read, or ends
- * by itself before, is replaced, in the same process, by one that boots. Until then the loop's
- * thread isn't limited (jail.h), for it may have to make the other machine; no program of a
- * container runs so early.
+ * A machine from a template is on trial until vm_monitor_settle(): one that can't be read, ends by
+ * itself before, or is given up, is replaced, in the same process, by one that boots. Until then
+ * the loop's thread isn't limited (jail.h), for it may have to make the other machine; no program
+ * of a container runs so early.
  */
 #ifndef RF_MICROVM_MONITOR_H
 #define RF_MICROVM_MONITOR_H
@@ -60,6 +60,10 @@ int vm_monitor_connect(struct vm_monitor *m, int *ret_fd, struct err *e);
  * machine that boots instead. false: it was made in one that is gone, or `settled` won't come.
  * Waits for nothing. */
 bool vm_monitor_settle(struct vm_monitor *m, bool other);
+
+/* For `work`: the guest is good for nothing, and why: on trial, that is its end. Else, and for the
+ * one that boots instead, nothing is done: who waits for it says so. Waits for nothing. */
+void vm_monitor_give_up(struct vm_monitor *m, const char *why);
 
 /* For `work`: nothing of the container's output is on its way to the host, nor will be; until then,
  * and after false, the machine isn't written down. */

@@ -29,7 +29,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#define WORD_MS 1000 /* from the end of a connection to the machine's word for it */
+#define WORD_MS 1000     /* from the end of a connection to the machine's word for it */
+#define GIVEN_UP_MS 5000 /* from our word that the guest is given up to the machine's */
 
 struct launch {
 	struct rt_container *c;
@@ -44,6 +45,7 @@ struct launch {
 	struct be_vm_saved *saved; /* it goes on from there; or NULL */
 	struct sync_msg word;      /* the machine's last one that isn't used up; type 0: none */
 	bool replaced;             /* it was to go on from the template, and another one booted */
+	unsigned patience;         /* seconds that the last question had */
 };
 
 int be_vm_note(void *arg, const char *record, struct err *e)
@@ -400,8 +402,8 @@ static void add_modules(const struct launch *l, struct err *e)
 /* Nobody's start hangs for ever because a kernel does. */
 static int silent(const struct launch *l, struct err *e)
 {
-	err_set(e, ERR_SYSTEM, ETIMEDOUT, NULL, "micro-VM: the guest said nothing for %d seconds",
-		BE_VM_PATIENCE_MAKE);
+	err_set(e, ERR_SYSTEM, ETIMEDOUT, NULL, "micro-VM: the guest said nothing for %u seconds",
+		l->patience);
 	add_modules(l, e);
 	add_console(l->c, e);
 	return -ETIMEDOUT;
@@ -461,11 +463,13 @@ static int last_words(struct launch *l, int rc, struct err *e)
 	return -e->code;
 }
 
-static int ask_fresh(struct rt_container *c, struct be_vm_request *r, struct err *e)
+static int ask_fresh(struct launch *l, struct be_vm_request *r, struct err *e)
 {
+	/* One from a template has its agent up; and should it only be slow, another one boots. */
+	l->patience = l->template.from >= 0 ? BE_VM_PATIENCE_GO : BE_VM_PATIENCE_MAKE;
 	r->fresh = true;
-	r->patience = BE_VM_PATIENCE_MAKE;
-	return be_vm_ask(c, r, NULL, e);
+	r->patience = l->patience;
+	return be_vm_ask(l->c, r, NULL, e);
 }
 
 /* A machine that comes from a template has its randomness, clock and name from the day that it was
@@ -487,7 +491,7 @@ static int reseed(struct launch *l, struct err *e)
 	clock_gettime(CLOCK_REALTIME, &now);
 	json_put_u64(&r.o, "time_ns", (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec);
 	json_put_str(&r.o, "entropy", hex);
-	return ask_fresh(l->c, &r, e);
+	return ask_fresh(l, &r, e);
 }
 
 static int configure_network(struct launch *l, struct err *e)
@@ -500,7 +504,7 @@ static int configure_network(struct launch *l, struct err *e)
 	for (size_t i = 0; l->saved && i < l->cards.n; i++)
 		memcpy(l->cards.items[i].was, l->saved->macs[i], 6);
 	net_cards_put(&l->cards, &r.o);
-	return ask_fresh(l->c, &r, e);
+	return ask_fresh(l, &r, e);
 }
 
 int be_vm_create_inside(struct rt_container *c, const char *config, struct err *e)
@@ -512,7 +516,9 @@ int be_vm_create_inside(struct rt_container *c, const char *config, struct err *
 	json_put_bool(&r.o, "terminal", c->spec->process.terminal);
 	/* Ours goes to a terminal of the caller's, or to a file. */
 	json_put_bool(&r.o, "plain_newlines", c->proc.master >= 0);
-	return ask_fresh(c, &r, e);
+	r.fresh = true;
+	r.patience = BE_VM_PATIENCE_MAKE;
+	return be_vm_ask(c, &r, NULL, e);
 }
 
 /* What the guest had open is there again; else the file server says why at `sync`. */
@@ -531,6 +537,7 @@ static int create_or_thaw(struct launch *l, struct err *e)
 	auto_vm_request r;
 
 	be_vm_request(&r, c, "resume");
+	l->patience = BE_VM_PATIENCE_MAKE;
 	if (!l->saved)
 		return be_vm_create_inside(c, l->config.s, e);
 	int rc = files_ready(c, e);
@@ -538,7 +545,7 @@ static int create_or_thaw(struct launch *l, struct err *e)
 		rc = c->born(c, e);
 	if (rc < 0)
 		return rc;
-	return ask_fresh(c, &r, e);
+	return ask_fresh(l, &r, e);
 }
 
 /* An answer may have been the other machine's already: it needs no randomness, and may be told of
@@ -555,12 +562,24 @@ static int make_inside(struct launch *l, struct err *e)
 	return rc < 0 ? rc : create_or_thaw(l, e);
 }
 
+/* The machine may have ended and been replaced in that moment: then its monitor does nothing. */
+static bool gave_up(struct launch *l)
+{
+	struct err why;
+
+	if (l->template.from < 0)
+		return false;
+	err_set(&why, ERR_SYSTEM, ETIMEDOUT, NULL, "the guest said nothing for %u seconds",
+		l->patience);
+	return sync_send_again(l->c->proc.sync, &why) >= 0 && boots_instead(l, GIVEN_UP_MS);
+}
+
 /* A template that leads to no container costs its time, and is removed. */
 static int make_container(struct launch *l, struct err *e)
 {
 	int rc = make_inside(l, e);
 
-	if (rc < 0 && rc != -ETIME && is_echo(e) && boots_instead(l, WORD_MS))
+	if (rc == -ETIME ? gave_up(l) : rc < 0 && is_echo(e) && boots_instead(l, WORD_MS))
 		rc = make_inside(l, e);
 	if (rc >= 0)
 		return 0;

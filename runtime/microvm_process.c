@@ -223,20 +223,21 @@ static char *copy_of(const char *s, bool *bad)
 static int forget(struct process *w, struct rt_container *c, struct err *e)
 {
 	const struct be_vm_parts *p = w->p;
-	struct vm_share *shares = calloc(p->shares.n + 1, sizeof(*shares));
-	bool bad = !shares;
+	size_t n = p->shares.n;
+	bool bad = false;
 
 	w->parts = *p;
+	w->parts.shares =
+		(struct be_vm_shares){.items = calloc(n + 1, sizeof(struct vm_share)), .n = n};
 	w->shape = (struct be_vm_shape){.memory = p->shape->memory,
 					.vcpus = p->shape->vcpus,
 					.kernel = copy_of(p->shape->kernel, &bad),
 					.parameters = copy_of(p->shape->parameters, &bad)};
 	w->id = copy_of(be_vm_inside(c), &bad);
-	if (bad)
+	if (bad || !w->parts.shares.items)
 		return err_sys(e, ENOMEM, NULL, "making a micro-VM");
-	if (p->shares.n)
-		memcpy(shares, p->shares.items, p->shares.n * sizeof(*shares));
-	w->parts.shares = (struct be_vm_shares){.items = shares, .n = p->shares.n};
+	if (n)
+		memcpy(w->parts.shares.items, p->shares.items, n * sizeof(struct vm_share));
 	w->parts.shape = &w->shape;
 	w->p = &w->parts;
 	arena_free(c->arena);
@@ -348,18 +349,26 @@ static void release(struct vm_monitor *m)
 	(void)poll(&p, 1, RELEASE_MS);
 }
 
-/* On the monitor's thread for it: once the container is made, its streams and its end. */
+/* Until the container is made. false: whoever made us is gone before it was done, or made a
+ * container in a machine that is: so are we. */
+static bool is_made(struct vm_monitor *m, int sync)
+{
+	struct sync_msg msg;
+	struct err ignored;
+	int rc;
+
+	while ((rc = sync_recv(sync, &msg, NULL, &ignored)) > 0 && msg.type == SYNC_AGAIN)
+		vm_monitor_give_up(m, msg.err.text);
+	return rc > 0 && msg.type == SYNC_START && vm_monitor_settle(m, msg.value);
+}
+
+/* On the monitor's thread for it: the container's streams and its end. */
 static int work(struct vm_monitor *m, void *arg)
 {
 	struct process *w = arg;
 	int status = STATUS_LOST;
-	int64_t other = 0;
-	struct err e;
 
-	/* Whoever made us is gone before it was done, or made a container in a machine that is:
-	 * so are we. */
-	if (sync_expect(w->p->sync, SYNC_START, &other, NULL, &e) < 0 ||
-	    !vm_monitor_settle(m, other))
+	if (!is_made(m, w->p->sync))
 		return status;
 	/* Nothing is made from here on: bytes are carried. */
 	proc_shed_program();

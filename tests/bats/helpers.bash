@@ -232,17 +232,25 @@ need_vm() {
 	[ -r "${RINGFENCE_KERNEL:-}" ] || skip "no guest kernel is given"
 }
 
-# spoil_templates memory|state: in each there are zeroes where the guest's memory was (the header's fourth
-# number says where), or noise behind the header, where processors are described.
+# spoil_templates memory|text|state: in each there are zeroes where the guest's memory was (the header's
+# fourth number says where), jumps to themselves where its kernel's program was, which hang it, or noise
+# behind the header, where processors are described.
 spoil_templates() {
-	local f size
+	local f size memory
 	for f in /run/ringfence/.templates/*; do
-		if [ "$1" = memory ]; then
+		memory=$(od -An -td8 -j24 -N8 "$f" | tr -d ' ')
+		case $1 in
+		memory)
 			size=$(stat -c %s "$f")
-			truncate -s "$(od -An -td8 -j24 -N8 "$f" | tr -d ' ')" "$f"
+			truncate -s "$memory" "$f"
 			truncate -s "$size" "$f"
-		else
-			printf '\377%.0s' {1..64} | dd of="$f" bs=1 seek=40 conv=notrunc status=none
-		fi
+			;;
+		text)
+			printf '\353\376%.0s' {1..65536} >"$T/circles"
+			for _ in {1..64}; do cat "$T/circles"; done |
+				dd of="$f" bs=1M seek=$((memory + (16 << 20))) oflag=seek_bytes conv=notrunc status=none
+			;;
+		state) printf '\377%.0s' {1..64} | dd of="$f" bs=1 seek=40 conv=notrunc status=none ;;
+		esac
 	done
 }

@@ -96,11 +96,11 @@ vm_up() {
 	args true
 	rm -f /run/ringfence/.templates/*
 	vm
-	for what in memory state; do
-		spoil_templates "$what"
+	for what in "memory stopped" "text said nothing" "state damaged"; do
+		spoil_templates "${what%% *}"
 		spoilt=$(stat -c %i /run/ringfence/.templates/*)
 		vm_up
-		grep -q "a template was no good, a machine boots instead: [a-z]" "$T/err"
+		grep -q "a template was no good, a machine boots instead: .*${what#* }" "$T/err"
 		[ -z "$(find /run/ringfence/.templates -inum "$spoilt")" ]
 		# It is as good as any: its threads are limited, it is asked, and it ends.
 		for t in /proc/"$(pid)"/task/*; do grep -q "^Seccomp:.2$" "$t/status"; done

@@ -31,7 +31,7 @@
 /* clang-format off */
 __asm__(
 	".pushsection .rodata\n"
-	".globl guest_dies, guest_lives, guest_dies_late, guest_boots, guest_boots_not, guest_end\n"
+	".globl guest_dies, guest_lives, guest_hangs, guest_dies_late, guest_boots, guest_boots_not, guest_end\n"
 	/* Without an interrupt table the first fault is the third. */
 	"guest_dies:\n"
 	"	mov $0x3f8, %dx\n"
@@ -44,6 +44,11 @@ __asm__(
 	"	out %al, %dx\n"
 	"1:	hlt\n"
 	"	jmp 1b\n"
+	"guest_hangs:\n"
+	"	mov $0x3f8, %dx\n"
+	"	mov $'T', %al\n"
+	"	out %al, %dx\n"
+	"1:	jmp 1b\n"
 	/* After some tenths of a second. */
 	"guest_dies_late:\n"
 	"	mov $0x3f8, %dx\n"
@@ -75,8 +80,8 @@ __asm__(
 	"guest_end:\n"
 	".popsection\n");
 /* clang-format on */
-extern const char guest_dies[], guest_lives[], guest_dies_late[], guest_boots[], guest_boots_not[],
-	guest_end[];
+extern const char guest_dies[], guest_lives[], guest_hangs[], guest_dies_late[], guest_boots[],
+	guest_boots_not[], guest_end[];
 
 static void need(void)
 {
@@ -97,7 +102,7 @@ struct seen {
 	int64_t idle_us;
 };
 
-enum what { LEAVES, READS_ON, READS_ON_AND_STAYS, SETTLES, SETTLES_AND_STAYS };
+enum what { LEAVES, GIVES_UP, READS_ON, READS_ON_AND_STAYS, SETTLES, SETTLES_AND_STAYS };
 
 struct world {
 	struct seen *seen;
@@ -260,12 +265,17 @@ static int work(struct vm_monitor *m, void *arg)
 	if (w->what == LEAVES)
 		return STATUS;
 	char said = letter(w);
+	for (int i = 0; w->what == GIVES_UP && i < 2; i++)
+		vm_monitor_give_up(m, i ? "once more" : "it hangs");
 	if (w->what == SETTLES || w->what == SETTLES_AND_STAYS)
 		said = vm_monitor_settle(m, false) ? said : 0;
 	else
 		while (said == 'T')
 			said = letter(w);
-	if (w->what == READS_ON)
+	/* The machine that booted can't be given up. */
+	if (w->what == GIVES_UP)
+		vm_monitor_give_up(m, "the other one");
+	if (w->what == READS_ON || w->what == GIVES_UP)
 		w->seen->idle_us = idle(m);
 	while (w->what == READS_ON_AND_STAYS || w->what == SETTLES_AND_STAYS ||
 	       (w->what == SETTLES && !__atomic_load_n(&w->seen->settled, __ATOMIC_SEQ_CST)))
@@ -343,6 +353,19 @@ static void one_that_ends_is_replaced(void **state)
 	assert_non_null(strstr(s.why, "stopped"));
 }
 
+static void one_that_is_given_up_is_replaced(void **state)
+{
+	(void)state;
+	need();
+	/* Whether its processor stands or runs in circles. */
+	const char *guests[] = {guest_lives, guest_hangs};
+	for (size_t i = 0; i < 2; i++) {
+		struct seen s = run_it(template_of(guests[i]), guest_boots, GIVES_UP);
+		replaced(&s);
+		assert_non_null(strstr(s.why, "it hangs"));
+	}
+}
+
 /* Its header is whole, and the processor's state isn't. */
 static void one_that_cant_be_read_is_replaced(void **state)
 {
@@ -409,6 +432,7 @@ static void not_sanitized(void **state)
 {
 	(void)state;
 	(void)one_that_ends_is_replaced;
+	(void)one_that_is_given_up_is_replaced;
 	(void)one_that_cant_be_read_is_replaced;
 	(void)a_second_end_is_the_end;
 	(void)one_that_lives_is_settled;
@@ -423,9 +447,10 @@ static void not_sanitized(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PLAIN(one_that_ends_is_replaced),       PLAIN(one_that_cant_be_read_is_replaced),
-		PLAIN(a_second_end_is_the_end),         PLAIN(one_that_lives_is_settled),
-		PLAIN(once_settled_it_is_not_replaced), PLAIN(work_that_ends_ends_the_trial),
+		PLAIN(one_that_ends_is_replaced),        PLAIN(one_that_cant_be_read_is_replaced),
+		PLAIN(one_that_is_given_up_is_replaced), PLAIN(a_second_end_is_the_end),
+		PLAIN(one_that_lives_is_settled),        PLAIN(once_settled_it_is_not_replaced),
+		PLAIN(work_that_ends_ends_the_trial),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
