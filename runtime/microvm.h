@@ -180,7 +180,7 @@ struct be_vm_request {
 #define auto_vm_request __attribute__((cleanup(be_vm_request_free))) struct be_vm_request
 #define BE_VM_PATIENCE 30
 #define BE_VM_PATIENCE_MAKE 90 /* a boot, and the making of a container or process */
-#define BE_VM_PATIENCE_GO 20   /* the first word of a machine that goes on from a template */
+#define BE_VM_PATIENCE_GO 20   /* each first answer of one from a template */
 #define BE_VM_PATIENCE_END 15  /* of who ends a container, and goes on without an answer */
 /* A request for a verb about c, with what it says of itself in brackets above. */
 void be_vm_request(struct be_vm_request *r, const struct rt_container *c, const char *verb);
