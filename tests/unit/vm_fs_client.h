@@ -347,6 +347,19 @@ static inline void f_forget(uint64_t node, uint64_t n)
 	tell(FUSE_FORGET, node, (struct ask){ARG(in)});
 }
 
+/* A node that was just forgotten, for good. FORGET has no answer, so another of the server's
+ * threads may take the next request first. */
+static inline bool f_gone(uint64_t node)
+{
+	int rc = f_getattr(node, NULL);
+
+	for (int i = 0; rc == 0 && i < 10000; i++) {
+		usleep(1000);
+		rc = f_getattr(node, NULL);
+	}
+	return rc == -ESTALE;
+}
+
 static inline int f_opendir(uint64_t node, uint64_t *ret_fh)
 {
 	struct fuse_open_in in = {.flags = O_RDONLY | O_DIRECTORY};
