@@ -35,6 +35,7 @@ teardown() {
 	local c rc=0 after
 	if declare -F extra_teardown >/dev/null; then extra_teardown || rc=1; fi
 	id=$own_id
+	[ -n "${BATS_TEST_COMPLETED:-}" ] || last_words
 	for c in "$id" "$id-2" "$id-3"; do
 		[ ! -e "$T/state/$c" ] || rf delete --force "$c" </dev/null >/dev/null 2>&1 || true
 	done
@@ -53,6 +54,17 @@ teardown() {
 	pkill_ours || rc=1
 	rm -rf --one-file-system "$T"
 	return $rc
+}
+
+# For a test that failed: what its guests' kernels said last. Their logs go with the containers.
+last_words() {
+	local log
+	for log in "$T"/state/*/console.log; do
+		[ -f "$log" ] || continue
+		log=${log%/console.log}
+		echo "${log##*/}: $(rf state "${log##*/}" </dev/null 2>&1 | jq -c '[.status, .pid]' 2>&1), its console's end:"
+		tail -n 20 "$log/console.log"
+	done
 }
 
 # Everything of the host that a container could change and leave behind. Few programs: it runs twice

@@ -15,6 +15,7 @@ stage() {
 		mount --bind $b/rootfs $b/rootfs && mount -t tmpfs sub $b/rootfs/m/sub && mount --make-rshared $b/rootfs || exit 99
 		rf create -b $b $id </dev/null >$T/out 2>&1 3>&- && rf start $id || { cat $T/out; exit 98; }
 		${2:-inside 'cat /proc/self/mountinfo'}
+		[ "\$(rf state $id | jq -r .status)" = running ] || { echo "it ended:"; tail -n 20 $T/state/$id/console.log; }
 		rf delete --force $id
 	S
 	run unshare -m --propagation private bash "$T/steps" </dev/null

@@ -71,7 +71,7 @@ export RF_CACHE=/tmp/cache RINGFENCE_CACHE=/tmp/cache BATS_TEST_TIMEOUT=120
 mkdir -p /tmp/cache
 cd /payload/tests/bats || exit 9
 for f in $(cat /payload/files); do
-	echo "  VM      $f"
+	echo "  VM      $f, up for $(cut -d. -f1 /proc/uptime) s"
 	# Each of their tests is several others' work.
 	case $f in microvm-work.bats | microvm-cri.bats | microvm-cri-o.bats | microvm-docker.bats) export BATS_TEST_TIMEOUT=240 ;; esac
 	timeout -k 5 600 bats --tap "$f" >"/results/$f.tap" 2>&1
