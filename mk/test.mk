@@ -54,6 +54,11 @@ holes: ringfence helpers ## take one defence away at a time, and see that a test
 	@scripts/deps.sh build test
 	@PARTS=holes tests/run.sh
 
+.PHONY: delays
+delays: ## the unit programs with system calls that return late: who relies on being quick (FILES="vm_fs fd")
+	@scripts/deps.sh build test
+	@PARTS=delays tests/run.sh
+
 .PHONY: races
 races: ringfence helpers ## names swapped with links while containers are made: 500 creates each (RF_RACES)
 	@scripts/deps.sh build test

@@ -98,6 +98,12 @@ part() {
 		make --no-print-directory unit-build >"$results/unit.build" 2>&1 || build_failed unit
 		unshare -m --propagation private tests/holes/run.sh
 		;;
+	# Not among all: half an hour for what a change of a test alone can break (make delays).
+	delays)
+		make --no-print-directory unit-build >"$results/unit.build" 2>&1 || build_failed unit
+		# shellcheck disable=SC2086
+		tests/delays/run.sh ${FILES:-}
+		;;
 	# Not among all: the same file runs there, with fewer rounds (make races).
 	races)
 		bats_in hybrid races.bats
